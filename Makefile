@@ -1,0 +1,54 @@
+# `make run` and `make test` are all a newcomer needs: each makes the virtual environment it wants first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN_ARGS ?=
+
+.PHONY: run test test-live lint bench fixtures clean
+
+run: $(VENV)/.run
+	@$(BIN)/kdiag snapshot $(RUN_ARGS); status=$$?; \
+	if [ $$status -eq 1 ] || [ $$status -eq 2 ]; then \
+		echo "(exit code $$status: the host has findings, kdiag itself is well)"; \
+	else exit $$status; fi
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -q -n auto
+
+test-live: $(VENV)/.test
+	$(BIN)/python -m pytest -q -m live tests/live
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vermin --target=3.9- --no-tips --violations --eval-annotations kdiag
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench
+
+fixtures: $(VENV)/.run
+	$(BIN)/python -m fixtures.record
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[test]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.lint: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[test,lint,bench]'
+	@touch $@ $(VENV)/.run $(VENV)/.test
+
+$(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]'
+	@touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
