@@ -132,8 +132,8 @@ class Host:
         """Facts of the host at this moment."""
         raise NotImplementedError
 
-    def reading(self, path: str) -> Reading:
-        """Read a whole file, with its time stamps."""
+    def reading(self, path: str, may_block: bool = False) -> Reading:
+        """Read a whole file, with its time stamps; a killable child reads one that ``may_block``."""
         raise NotImplementedError
 
     def read(self, path: str) -> bytes:

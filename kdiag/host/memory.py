@@ -65,7 +65,7 @@ class MemoryHost(Host):
             return self._facts
         return self._facts._replace(wall_clock_ns=self._facts.wall_clock_ns + self._now * self._interval_ns)
 
-    def reading(self, path: str) -> Reading:
+    def reading(self, path: str, may_block: bool = False) -> Reading:
         content = self._moments[self._now].get(path, _ENOENT)
         if isinstance(content, int):
             raise ReadError.from_errno(path, content)

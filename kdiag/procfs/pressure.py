@@ -73,7 +73,7 @@ def _parse_tokens(tokens: List[bytes]) -> Optional[PressureLine]:
         total_us = None if total is None else _total(total)
     except ValueError:
         return None
-    return PressureLine(*averages, total_us, {key: decode(value) for key, value in values.items()})
+    return PressureLine(averages[0], averages[1], averages[2], total_us, {key: decode(value) for key, value in values.items()})
 
 
 def _percent(token: Optional[bytes]) -> Optional[float]:

@@ -1,0 +1,122 @@
+"""The commands as click knows them: help, completion, and errors that say what would do."""
+
+import sys
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import click
+
+from kdiag import __version__
+from kdiag.cli import quick
+from kdiag.cli.options import CHECK, SNAPSHOT, Option
+from kdiag.cli.run import RUNNERS, Failed, run_explain, run_files, run_record
+
+__all__ = ["run_with_click"]
+
+
+class _Seconds(click.ParamType):
+    name = "seconds"
+
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> float:
+        if isinstance(value, float):
+            return value
+        found = quick.seconds(value)
+        if found is None:
+            self.fail(f"{value!r} is not a number of seconds from 0.01 to 86400", param, ctx)
+        return found
+
+
+_TYPES: Dict[str, Callable[[Option], Any]] = {
+    "seconds": lambda option: _Seconds(),
+    "count": lambda option: click.IntRange(1, quick.MAX_COUNT),
+    "choice": lambda option: click.Choice(option.choices),
+    "text": lambda option: str,
+    "texts": lambda option: str,
+}
+
+
+def _parameter(option: Option) -> click.Option:
+    if option.kind == "flag":
+        return click.Option([option.flag], is_flag=True, help=option.help)
+    return click.Option(
+        [option.flag],
+        type=_TYPES[option.kind](option),
+        default=option.default,
+        multiple=option.kind == "texts",
+        metavar=option.metavar,
+        help=option.help,
+        show_default=option.default not in (None, ()),
+    )
+
+
+def _command(name: str, options: Tuple[Option, ...], text: str) -> click.Command:
+    def call(**values: Any) -> int:
+        return RUNNERS[name](values)
+
+    return click.Command(name, params=[_parameter(each) for each in options], callback=call, help=text)
+
+
+@click.command("explain")
+@click.argument("check_id", required=False, metavar="[ID]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def _explain(check_id: Optional[str], as_json: bool) -> int:
+    """Say what a check means: its formula, thresholds and their source, and what to do. Without ID: list them."""
+    return run_explain(check_id, as_json)
+
+
+@click.command("files")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def _files(as_json: bool) -> int:
+    """List every kernel file that kdiag reads: parser, since which kernel, privilege, cost."""
+    return run_files(as_json)
+
+
+@click.command("record")
+@click.argument("folder", metavar="DIR")
+@click.option("--root", default="/", show_default=True, metavar="PATH", help="Record this host.")
+@click.option(
+    "--interval",
+    type=_Seconds(),
+    default=1.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between two readings.",
+)
+def _record(folder: str, root: str, interval: float) -> int:
+    """Record two readings of this host into DIR (which must not exist), for `kdiag snapshot --root DIR`.
+
+    The recording holds names of processes, mounts and interfaces as they are; nothing is hidden.
+    """
+    return run_record(folder, root, interval)
+
+
+def _group() -> click.Group:
+    group = click.Group(
+        "kdiag",
+        help="What is wrong with this Linux host, and where in the kernel it comes from.\n\n"
+        "`kdiag` alone is `kdiag snapshot`. Exit codes of snapshot and check: 0 ok or info, 1 warning, "
+        "2 critical, 3 could not judge or used wrongly. Every other command: 0 done, 3 could not.",
+    )
+    snapshot = _command(
+        "snapshot", SNAPSHOT, "Say what is wrong with this host, then show the tables people look for."
+    )
+    check = _command("check", CHECK, "One line and perfdata, for Nagios, Icinga and their kin.")
+    for each in (snapshot, check, _explain, _files, _record):
+        group.add_command(each)
+    return click.version_option(__version__, prog_name="kdiag")(group)
+
+
+def run_with_click(words: List[str]) -> int:
+    """Read the command line with click and run it; usage errors are exit code 3, as everywhere in kdiag."""
+    if words and words[0].startswith("-") and words[0] not in ("--help", "--version"):
+        words = ["snapshot", *words]
+    try:
+        code = _group().main(args=words, prog_name="kdiag", standalone_mode=False)
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        return 3
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except Failed as error:
+        click.echo(f"kdiag: {error}", err=True)
+        return 3
+    return code if isinstance(code, int) else 0

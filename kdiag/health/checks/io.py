@@ -1,0 +1,9 @@
+"""Disks and software RAID."""
+
+from typing import Tuple
+
+from kdiag.health.check import Check
+
+__all__ = ["CHECKS"]
+
+CHECKS: Tuple[Check, ...] = ()

@@ -1,0 +1,179 @@
+"""Looking at a host: one reading, two, or one after another, each pair judged and made into a snapshot."""
+
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from kdiag.health.acquire import Scope, take_sample
+from kdiag.health.check import Check, Thresholds, Verdict, judge
+from kdiag.health.exit_code import exit_code
+from kdiag.health.finding import Finding, NotApplicable, rank
+from kdiag.health.sample import Cost, Sample
+from kdiag.health.snapshot import HostName, ReadCost, Snapshot
+from kdiag.health.table import FilledTable, Table, TableOptions, fill
+from kdiag.health.window import Window
+from kdiag.host.base import Facts, Host
+
+__all__ = ["Plan", "observe", "watch"]
+
+
+class Plan(NamedTuple):
+    """What to look at, for how long, and how to judge it."""
+
+    checks: Tuple[Check, ...]
+    tables: Tuple[Table, ...]
+    interval_s: float = 1.0
+    for_s: Optional[float] = None
+    once: bool = False
+    sections: Tuple[str, ...] = ()
+    """Tables to fill; none given means all but those that must be asked for."""
+    options: TableOptions = TableOptions()
+    thresholds: Optional[Thresholds] = None
+    fail_on: str = "warning"
+
+
+def observe(host: Host, plan: Plan) -> Snapshot:
+    """Take one snapshot. With ``for_s``, each interval is judged and the worst of each finding is kept."""
+    scope = Scope(True, plan.sections, plan.options.top)
+    if plan.once:
+        return _snapshot(host, plan, None, take_sample(host, scope), ())
+    first = take_sample(host, scope._replace(last=False))
+    before, intervals = first, []
+    left_s = plan.for_s if plan.for_s is not None else plan.interval_s
+    while True:
+        step_s = min(plan.interval_s, left_s)
+        if not host.advance(step_s):
+            break
+        left_s -= step_s
+        after = take_sample(host, scope, before)
+        intervals.append(judge(Window(before, after), plan.checks, plan.thresholds))
+        before = after
+        if left_s < 0.01:
+            break
+    if not intervals:
+        note = "the recording holds one sample: what needs two is given since boot"
+        return _snapshot(host, plan, None, take_sample(host, scope), (note,))
+    return _snapshot(host, plan, first, before, (), intervals if len(intervals) > 1 else None)
+
+
+def watch(host: Host, plan: Plan) -> Iterator[Snapshot]:
+    """Yield a snapshot for every interval, for ``for_s`` seconds or without end."""
+    scope = Scope(True, plan.sections, plan.options.top)
+    before = take_sample(host, scope)
+    left_s = plan.for_s
+    while left_s is None or left_s > 0.01:
+        if not host.advance(plan.interval_s):
+            return
+        if left_s is not None:
+            left_s -= plan.interval_s
+        after = take_sample(host, scope, before)
+        yield _snapshot(host, plan, before, after, ())
+        before = after
+
+
+def _snapshot(
+    host: Host,
+    plan: Plan,
+    before: Optional[Sample],
+    after: Sample,
+    notes: Tuple[str, ...],
+    intervals: Optional[List[List[Verdict]]] = None,
+) -> Snapshot:
+    window = Window(before, after)
+    verdicts = judge(window, plan.checks, plan.thresholds)
+    if intervals is not None:
+        verdicts = _worst_of([verdicts, *intervals])
+    findings = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
+    findings.sort(key=lambda finding: -rank(finding.status))
+    first = after if before is None else before
+    essential = frozenset(each.id for each in plan.checks if each.essential)
+    return Snapshot(
+        _host_name(after),
+        host.kind,
+        host.root,
+        first.facts.wall_clock_ns,
+        None if before is None else window.seconds("/proc/uptime"),
+        window.basis,
+        tuple(findings),
+        tuple(verdict for verdict in verdicts if isinstance(verdict, NotApplicable)),
+        _tables(plan, window),
+        tuple(failure for failure in after.failures.values() if failure.kind != "absent"),
+        tuple(after.problems),
+        (*notes, *((window.note,) if window.note else ()), *_unknown_facts(after.facts)),
+        _costs(after.costs if before is None else _added(before.costs, after.costs)),
+        exit_code(verdicts, essential, plan.fail_on),
+    )
+
+
+def _tables(plan: Plan, window: Window) -> Tuple[FilledTable, ...]:
+    def shown(table: Table) -> bool:
+        return table.section in plan.sections if plan.sections else not table.asked
+
+    return tuple(fill(table, window, plan.options) for table in plan.tables if shown(table))
+
+
+def _worst_of(runs: List[List[Verdict]]) -> List[Verdict]:
+    """Keep the worst verdict of each check and subject, and say in how many intervals it was seen.
+
+    The first run is the one over the whole time; the others are its intervals.
+    """
+    worst: Dict[Tuple[str, str], Verdict] = {}
+    seen: Dict[Tuple[str, str, str], int] = {}
+    for run in runs:
+        for verdict in run:
+            if not isinstance(verdict, Finding):
+                worst.setdefault((verdict.id, ""), verdict)
+                continue
+            key = (verdict.id, verdict.subject)
+            if run is not runs[0]:
+                seen_as = (verdict.id, verdict.subject, verdict.status)
+                seen[seen_as] = seen.get(seen_as, 0) + 1
+            kept = worst.get(key)
+            if not isinstance(kept, Finding) or rank(verdict.status) > rank(kept.status):
+                worst[key] = verdict
+    return [_told(verdict, seen, len(runs) - 1) for verdict in worst.values()]
+
+
+def _told(verdict: Verdict, seen: Dict[Tuple[str, str, str], int], intervals: int) -> Verdict:
+    if not isinstance(verdict, Finding) or verdict.status not in ("warning", "critical"):
+        return verdict
+    times = seen.get((verdict.id, verdict.subject, verdict.status), 0)
+    return verdict._replace(
+        summary=f"{verdict.summary}; {verdict.status} in {times} of {intervals} intervals"
+    )
+
+
+def _host_name(sample: Sample) -> HostName:
+    return HostName(
+        sample.words.get("/proc/sys/kernel/hostname"),
+        sample.words.get("/proc/sys/kernel/osrelease")
+        or (sample.version.release if sample.version is not None else None),
+        sample.os_release.pretty_name if sample.os_release is not None else None,
+        sample.online_cpus,
+        sample.meminfo.mem_total_kib if sample.meminfo is not None else None,
+        sample.uptime.up_s if sample.uptime is not None else None,
+    )
+
+
+def _unknown_facts(facts: Facts) -> Tuple[str, ...]:
+    names = {
+        "clock ticks": facts.clock_ticks_per_s,
+        "page size": facts.page_size_bytes,
+        "byte order": facts.byte_order,
+        "time of day": facts.wall_clock_ns,
+    }
+    unknown = [name for name, value in names.items() if value is None]
+    if not unknown:
+        return ()
+    return (f"not known of this host: {', '.join(unknown)}; what depends on them is not shown",)
+
+
+def _added(one: Dict[str, Cost], other: Dict[str, Cost]) -> Dict[str, Cost]:
+    both = dict(one)
+    for key, cost in other.items():
+        so_far = both.get(key, Cost(0, 0, 0))
+        both[key] = Cost(*(left + right for left, right in zip(so_far, cost)))
+    return both
+
+
+def _costs(costs: Dict[str, Cost]) -> Tuple[ReadCost, ...]:
+    rows = [ReadCost(path, cost.reads, cost.bytes, cost.duration_ns / 1000) for path, cost in costs.items()]
+    return tuple(sorted(rows, key=lambda row: -row.duration_us))

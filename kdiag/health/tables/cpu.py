@@ -1,0 +1,9 @@
+"""CPU time by state, as mpstat shows it."""
+
+from typing import Tuple
+
+from kdiag.health.table import Table
+
+__all__ = ["TABLES"]
+
+TABLES: Tuple[Table, ...] = ()

@@ -1,0 +1,9 @@
+"""Disks, as iostat shows them."""
+
+from typing import Tuple
+
+from kdiag.health.table import Table
+
+__all__ = ["TABLES"]
+
+TABLES: Tuple[Table, ...] = ()

@@ -1,0 +1,9 @@
+"""Space and inodes of mounted file systems."""
+
+from typing import Tuple
+
+from kdiag.health.table import Table
+
+__all__ = ["TABLES"]
+
+TABLES: Tuple[Table, ...] = ()

@@ -1,0 +1,9 @@
+"""Interrupts and softirqs by CPU."""
+
+from typing import Tuple
+
+from kdiag.health.table import Table
+
+__all__ = ["TABLES"]
+
+TABLES: Tuple[Table, ...] = ()

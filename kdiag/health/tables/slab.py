@@ -1,0 +1,9 @@
+"""The largest slab caches."""
+
+from typing import Tuple
+
+from kdiag.health.table import Table
+
+__all__ = ["TABLES"]
+
+TABLES: Tuple[Table, ...] = ()

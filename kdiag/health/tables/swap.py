@@ -1,0 +1,9 @@
+"""Swap areas, reclaim, and faults."""
+
+from typing import Tuple
+
+from kdiag.health.table import Table
+
+__all__ = ["TABLES"]
+
+TABLES: Tuple[Table, ...] = ()

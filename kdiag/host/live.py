@@ -1,0 +1,267 @@
+"""The live machine: the kernel's own files, below ``/`` or below a mount of the host such as ``/host``.
+
+How kernel files want to be read:
+
+- One read(2) is not the file: seq_file gives about a page per call for files of many records. Read on
+  until nothing comes.
+- A file of /proc/sys gets a kernel buffer of the size asked for, whatever it holds: ask for one page.
+- ``O_NONBLOCK`` keeps an open from waiting. A driver's EAGAIN, EINVAL or EIO (hwmon, thermal zones) is an
+  answer like any other and never retried.
+- Files that take the lock of a task's memory (cmdline, maps), or wait for the end of its execve(2) (stack),
+  can block without end. A killable child reads those for whoever says ``may_block``; it asks statvfs(2), and
+  looks up user names (a dead LDAP server).
+
+With a root other than ``/``, the files of a namespace would be those of whoever reads them. ``/proc/net``,
+``/proc/mounts`` and ``/proc/self/mountinfo`` are then taken from PID 1 of that root; where that is not
+permitted, or PID 1 cannot be seen, the reader's own are used, and :attr:`LiveHost.own_view` names them.
+User names come from that root's ``/etc/passwd``, and the reader's PID is the one which that root shows.
+"""
+
+import errno
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, TypeVar
+
+from kdiag.host.base import Facts, Failure, FileSystemSize, Host, ReadError, Reading, kind_of_errno
+
+if TYPE_CHECKING:
+    from kdiag.host.guard import Guard
+
+__all__ = ["MAX_FILE_BYTES", "LiveHost"]
+
+#: A longer file is an error, never cut off in silence.
+MAX_FILE_BYTES = 8 << 20
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_BUFFER_BYTES = 64 << 10
+_SYSCTL_BUFFER_BYTES = 4 << 10
+
+#: Whose files show a namespace, and where PID 1 has the same.
+_OF_PID_1 = {
+    "/proc/mounts": "/proc/1/mounts",
+    "/proc/net": "/proc/1/net",
+    "/proc/self/mountinfo": "/proc/1/mountinfo",
+}
+
+_Answer = TypeVar("_Answer")
+
+
+class LiveHost(Host):
+    r"""The machine underneath, as its kernel shows it now.
+
+    >>> LiveHost().read("/proc/sys/kernel/ostype")
+    b'Linux\n'
+    """
+
+    kind = "live"
+
+    def __init__(self, root: str = "/", *, timeout_s: float = 1.0, budget_s: float = 5.0) -> None:
+        self.root = root
+        #: Paths that were read from the reader's own namespaces, since PID 1's were out of reach.
+        self.own_view: List[str] = []
+        self._prefix = root.rstrip("/")
+        self._timeout_s = timeout_s
+        self._budget_s = budget_s
+        self._guard: Optional[Guard] = None
+        self._users: Dict[int, Optional[str]] = {}
+        self._facts = self._gather_facts()
+
+    @property
+    def facts(self) -> Facts:
+        return self._facts
+
+    def reading(self, path: str, may_block: bool = False) -> Reading:
+        started_ns = time.monotonic_ns()
+        if may_block:
+            data: bytes = self._ask(path, "read", self._prefix + path)
+        else:
+            data = self._do(path, _read)
+        return Reading(path, data, started_ns, time.monotonic_ns())
+
+    def list(self, path: str) -> List[str]:
+        return sorted(self._do(path, _list))
+
+    def readlink(self, path: str) -> str:
+        return self._do(path, _readlink)
+
+    def size_bytes(self, path: str) -> int:
+        return self._do(path, _size_bytes)
+
+    def statvfs(self, path: str, may_block: bool = True) -> FileSystemSize:
+        if may_block:
+            return FileSystemSize(*self._ask(path, "statvfs", self._prefix + path))
+        return FileSystemSize(*self._do(path, _statvfs))
+
+    def user_name(self, uid: int) -> Optional[str]:
+        if self._prefix and not self._users:
+            self._users.update(self._users_of_root())
+        if not self._prefix and uid not in self._users:
+            try:
+                self._users[uid] = self._ask("/etc/passwd", "user_name", uid)
+            except ReadError:
+                self._users[uid] = None
+        return self._users.get(uid)
+
+    def advance(self, seconds: float) -> bool:
+        time.sleep(seconds)
+        if self._guard is not None:
+            self._guard.earn(seconds)
+        self._facts = self._gather_facts()
+        return True
+
+    def close(self) -> None:
+        if self._guard is not None:
+            self._guard.close()
+
+    def _do(self, path: str, operation: Callable[[str], _Answer]) -> _Answer:
+        try:
+            if self._prefix:
+                base = path[:9] if path.startswith("/proc/net/") else path
+                if base in _OF_PID_1:
+                    return self._do_as_pid_1(path, base, operation)
+            return operation(self._prefix + path)
+        except OSError as error:
+            raise self._failed(path, error.errno) from None
+        except ValueError as error:  # a NUL, or surrogates that stand for no byte
+            raise ReadError(Failure(path, "error", None, str(error))) from None
+
+    def _do_as_pid_1(self, path: str, base: str, operation: Callable[[str], _Answer]) -> _Answer:
+        try:
+            return operation(self._prefix + _OF_PID_1[base] + path[len(base) :])
+        except OSError as error:
+            kind = kind_of_errno(error.errno)
+            seen = os.path.exists(self._prefix + _OF_PID_1[base])
+            if kind != "denied" and (kind != "absent" or seen):
+                raise
+        answer = operation(self._prefix + path)
+        if path not in self.own_view:
+            self.own_view.append(path)
+        return answer
+
+    def _ask(self, path: str, operation: str, *arguments: Any) -> Any:
+        """Let the child do it."""
+        if self._guard is None:
+            from kdiag.host.guard import Guard
+
+            self._guard = Guard(_GUARDED, timeout_s=self._timeout_s, budget_s=self._budget_s)
+        try:
+            return self._guard.call(path, operation, *arguments)
+        except ReadError as error:
+            if error.failure.errno is None or error.failure.detail:
+                raise
+            raise self._failed(path, error.failure.errno) from None
+
+    def _failed(self, path: str, number: Optional[int]) -> ReadError:
+        if number == errno.ENOENT and self._has_ended(path):
+            return ReadError(Failure(path, "vanished", number))
+        if number == errno.EFBIG:
+            return ReadError.from_errno(path, number, f"longer than {MAX_FILE_BYTES >> 20} MiB")
+        return ReadError.from_errno(path, number)
+
+    def _has_ended(self, path: str) -> bool:
+        """Tell a file that this kernel lacks from one whose process (or thread) is gone: both are ENOENT."""
+        parts = path.split("/")
+        if parts[1:2] != ["proc"] or not "".join(parts[2:3]).isdigit():
+            return False
+        task = parts[: 5 if parts[3:4] == ["task"] else 3]
+        return not os.path.exists(self._prefix + "/".join(task))
+
+    def _gather_facts(self) -> Facts:
+        return Facts(
+            clock_ticks_per_s=os.sysconf("SC_CLK_TCK"),
+            page_size_bytes=os.sysconf("SC_PAGESIZE"),
+            byte_order=sys.byteorder,
+            wall_clock_ns=time.time_ns(),
+            reader_pid=self._own_pid(),
+            reader_euid=os.geteuid(),
+        )
+
+    def _own_pid(self) -> Optional[int]:
+        if not self._prefix:
+            return os.getpid()
+        try:
+            return int(os.readlink(self._prefix + "/proc/self"))
+        except (OSError, ValueError):  # a procfs of a PID namespace that we are not in
+            return None
+
+    def _users_of_root(self) -> Dict[int, str]:
+        try:
+            lines = self.read("/etc/passwd").split(b"\n")
+        except ReadError:
+            return {}
+        fields = [line.split(b":") for line in lines]
+        # The first entry of a uid is the one that getpwuid(3) finds.
+        return {
+            int(entry[2]): entry[0].decode("utf-8", "surrogateescape")
+            for entry in reversed(fields)
+            if len(entry) > 2 and entry[2].isdigit()
+        }
+
+
+def _read(where: str) -> bytes:
+    size = _SYSCTL_BUFFER_BYTES if "/proc/sys/" in where else _BUFFER_BYTES
+    descriptor = os.open(_local(where), _FLAGS)
+    try:
+        data = os.read(descriptor, size)
+        more = os.read(descriptor, size) if data else b""
+        return data if not more else _read_on(descriptor, size, [data, more])
+    finally:
+        os.close(descriptor)
+
+
+def _read_on(descriptor: int, size: int, chunks: List[bytes]) -> bytes:
+    total = sum(map(len, chunks))
+    while chunks[-1]:
+        if total > MAX_FILE_BYTES:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        chunks.append(os.read(descriptor, size))
+        total += len(chunks[-1])
+    return b"".join(chunks)
+
+
+def _list(where: str) -> List[str]:
+    return [_decoded(name) for name in os.listdir(_local(where))]
+
+
+def _readlink(where: str) -> str:
+    return _decoded(os.readlink(_local(where)))
+
+
+def _size_bytes(where: str) -> int:
+    return os.stat(_local(where)).st_size
+
+
+def _statvfs(where: str) -> Tuple[int, ...]:
+    told = os.statvfs(_local(where))
+    return (
+        told.f_frsize or told.f_bsize,
+        told.f_blocks,
+        told.f_bfree,
+        told.f_bavail,
+        told.f_files,
+        told.f_ffree,
+        told.f_favail,
+    )
+
+
+def _user_name(uid: int) -> Optional[str]:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return None
+
+
+def _local(where: str) -> str:
+    """Return a path that Python encodes to the kernel's bytes, whatever the locale; ASCII does already."""
+    return where if where.isascii() else os.fsdecode(where.encode("utf-8", "surrogateescape"))
+
+
+def _decoded(name: str) -> str:
+    """Return a name that Python decoded by the locale as the rest of kdiag decodes names."""
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+_GUARDED: Dict[str, Callable[..., Any]] = {"read": _read, "statvfs": _statvfs, "user_name": _user_name}

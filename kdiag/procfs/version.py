@@ -1,0 +1,67 @@
+"""``/proc/version``: the kernel's release, and by whom, with what and when it was built.
+
+Documented in proc(5), made by fs/proc/version.c from the kernel's banner: ``Linux version RELEASE (USER@HOST)
+(COMPILER) BUILD``, where BUILD is what ``uname -v`` prints. Sandboxes that imitate the file leave the parentheses
+out. The release is free text after its numbers: distributions backport, so it says little of what works.
+"""
+
+import re
+from typing import List, NamedTuple, Optional, Tuple
+
+from kdiag.procfs.text import Problem, complete_lines, decode, problem
+
+__all__ = ["KernelVersion", "parse_version"]
+
+
+class KernelVersion(NamedTuple):
+    """The banner's parts; one that it does not hold is ``None``."""
+
+    system: Optional[str]
+    release: Optional[str]
+    builder: Optional[str]
+    compiler: Optional[str]
+    build: Optional[str]
+    problems: Tuple[Problem, ...] = ()
+
+    @property
+    def numbers(self) -> Tuple[int, ...]:
+        """The numbers that the release begins with, for people and for sorting; empty if there are none.
+
+        >>> KernelVersion("Linux", "6.18.44-fc-v657", None, None, None).numbers
+        (6, 18, 44)
+        """
+        match = _NUMBERS.match(self.release or "")
+        return tuple(map(int, match.group().split("."))) if match else ()
+
+
+_WANTED = "Linux version RELEASE ..."
+_NUMBERS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*")
+_BANNER = re.compile(
+    rb"(?P<system>\S+) version (?P<release>\S+)"
+    rb"(?: \((?P<builder>[^()]*)\))?"
+    rb"(?: \((?P<compiler>.*)\))?"
+    rb"(?: (?P<build>#.*))?"
+)
+
+
+def parse_version(data: bytes, path: str = "/proc/version") -> KernelVersion:
+    r"""Parse ``/proc/version``.
+
+    >>> parsed = parse_version(
+    ...     b"Linux version 6.18.44 (root@host) (gcc (GCC) 15.3.0, GNU ld 2.46) #1 SMP PREEMPT_DYNAMIC @0\n")
+    >>> parsed.release, parsed.builder, parsed.compiler, parsed.build
+    ('6.18.44', 'root@host', 'gcc (GCC) 15.3.0, GNU ld 2.46', '#1 SMP PREEMPT_DYNAMIC @0')
+    """
+    problems: List[Problem] = []
+    found: Optional[KernelVersion] = None
+    for number, line in complete_lines(data, path, problems):
+        match = _BANNER.fullmatch(line)
+        if match is None or found is not None:
+            problems.append(problem(path, number, line, _WANTED))
+            continue
+        found = KernelVersion._make(
+            [*(None if part is None else decode(part) for part in match.groups()), ()]
+        )
+    if not data:
+        problems.append(problem(path, 1, data, _WANTED))
+    return (found or KernelVersion(None, None, None, None, None))._replace(problems=tuple(problems))
