@@ -59,7 +59,7 @@ def _command(name: str, options: Tuple[Option, ...], text: str) -> click.Command
 @click.argument("check_id", required=False, metavar="[ID]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def _explain(check_id: Optional[str], as_json: bool) -> int:
-    """Say what a check means: its formula, thresholds and their source, and what to do. Without ID: list them."""
+    """Say what a check means: formula, thresholds and their source, and what to do. Without ID: list all."""
     return run_explain(check_id, as_json)
 
 

@@ -1,12 +1,28 @@
 """What each command does: open the host, look, print. Rendering is imported when it is used."""
 
-from typing import Dict, Optional
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
 
 from kdiag.health.check import Thresholds
 from kdiag.health.checks import CHECKS
+from kdiag.health.observe import Plan, observe, watch
+from kdiag.health.snapshot import Snapshot
+from kdiag.health.table import TableOptions
+from kdiag.health.tables import TABLES
 from kdiag.host.base import Host
+from kdiag.host.open import open_host
+from kdiag.procfs.catalogue import SOURCES
+
+if TYPE_CHECKING:
+    from kdiag.report.terminal import Style
 
 __all__ = ["RUNNERS", "Failed", "run_explain", "run_files", "run_record"]
+
+
+EXIT_COULD_NOT = 3
+
+_FINDINGS = "findings"
 
 
 class Failed(Exception):
@@ -30,3 +46,168 @@ def _thresholds(path: Optional[str], host: Host) -> Thresholds:
         for check_id, values in overrides.items():
             merged.setdefault(check_id, {}).update(values)
     return merged
+
+
+def _open(root: str) -> Host:
+    from kdiag.host.recording import BadRecording
+
+    try:
+        return open_host(root)
+    except BadRecording as error:
+        raise Failed(str(error)) from None
+
+
+def _sections(names: Tuple[str, ...]) -> Optional[Tuple[str, ...]]:
+    """Return the tables that are asked for, ``None`` for the usual ones."""
+    if not names:
+        return None
+    known = sorted({table.section for table in TABLES})
+    for name in names:
+        if name not in (*known, _FINDINGS):
+            raise Failed(f"there is no section {name!r}; there are: {_FINDINGS}, {', '.join(known)}")
+    return tuple(name for name in names if name != _FINDINGS)
+
+
+def _plan(values: Dict[str, Any], host: Host) -> Plan:
+    return Plan(
+        CHECKS,
+        TABLES,
+        interval_s=values["interval"],
+        for_s=values.get("for"),
+        once=values["once"],
+        sections=_sections(values.get("section", ())),
+        options=TableOptions(
+            values.get("per_cpu", False), values.get("top", 10), values.get("explain", False)
+        ),
+        thresholds=_thresholds(values["thresholds"], host),
+        fail_on=values["fail_on"],
+    )
+
+
+def _write(lines: Iterable[str]) -> None:
+    """Print lines at once, so that a closed pipe shows here and not at exit."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _style() -> "Style":
+    from kdiag.report.terminal import style_of
+
+    return style_of(sys.stdout, os.environ)
+
+
+def _renderer(values: Dict[str, Any]) -> Callable[[Snapshot], Iterable[str]]:
+    """Return what turns a snapshot into lines of the format that is asked for."""
+    if values["json"]:
+        from kdiag.report.json_envelope import snapshot_json
+
+        compact = bool(values["watch"])
+        return lambda snapshot: (snapshot_json(snapshot, compact=compact, costs=values["timings"]),)
+    if values["markdown"]:
+        from kdiag.report.snapshot_markdown import snapshot_markdown
+
+        return snapshot_markdown
+    from kdiag.report.snapshot_text import snapshot_lines
+
+    style = _style()
+    return lambda snapshot: snapshot_lines(
+        snapshot,
+        style,
+        findings=not values["section"] or _FINDINGS in values["section"],
+        all_findings=values["all"],
+        timings=values["timings"],
+    )
+
+
+def run_snapshot(values: Dict[str, Any]) -> int:
+    """Look at the host and print what is found; return the exit code of the (last) snapshot."""
+    if values["once"] and (values["watch"] or values["for"]):
+        raise Failed("--once takes one reading; it goes with neither --watch nor --for")
+    if values["json"] and values["markdown"]:
+        raise Failed("--json and --markdown exclude each other")
+    render = _renderer(values)
+    host = _open(values["root"])
+    try:
+        plan = _plan(values, host)
+        if not values["watch"]:
+            snapshot = observe(host, plan)
+            _write(render(snapshot))
+            return snapshot.exit_code
+        return _watch(host, plan, render)
+    finally:
+        host.close()
+
+
+def _watch(host: Host, plan: Plan, render: Callable[[Snapshot], Iterable[str]]) -> int:
+    """Print a snapshot for each interval; Ctrl-C ends it well."""
+    code = EXIT_COULD_NOT
+    try:
+        for snapshot in watch(host, plan):
+            _write(render(snapshot))
+            code = snapshot.exit_code
+    except KeyboardInterrupt:
+        return 0
+    return code
+
+
+def run_check(values: Dict[str, Any]) -> int:
+    """Print one line with perfdata in the convention of the Monitoring Plugins."""
+    host = _open(values["root"])
+    try:
+        snapshot = observe(host, _plan(values, host)._replace(sections=()))
+    finally:
+        host.close()
+    from kdiag.report.nagios import check_line
+
+    _write((check_line(snapshot),))
+    return snapshot.exit_code
+
+
+def run_explain(check_id: Optional[str], as_json: bool) -> int:
+    """Explain one check, or list them all."""
+    chosen = [each for each in CHECKS if check_id in (None, each.id)]
+    if not chosen:
+        near = [each.id for each in CHECKS if each.id.split(".")[0] == str(check_id).split(".")[0]]
+        raise Failed(
+            f"there is no check {check_id!r}; there are: {', '.join(near or (c.id for c in CHECKS))}"
+        )
+    if as_json:
+        from kdiag.report.json_envelope import explain_json
+
+        _write((explain_json(chosen),))
+        return 0
+    from kdiag.report.listing import explain_lines, list_lines
+
+    _write(list_lines(chosen, _style()) if check_id is None else explain_lines(chosen[0], _style()))
+    return 0
+
+
+def run_files(as_json: bool) -> int:
+    """List every kernel file that kdiag reads."""
+    if as_json:
+        from kdiag.report.json_envelope import files_json
+
+        _write((files_json(SOURCES),))
+        return 0
+    from kdiag.report.listing import files_lines
+
+    _write(files_lines(SOURCES, _style()))
+    return 0
+
+
+def run_record(folder: str, root: str, interval_s: float) -> int:
+    """Record two readings of a host."""
+    from kdiag.health.record import record
+
+    host = _open(root)
+    try:
+        told = record(host, folder, interval_s)
+    except OSError as error:
+        raise Failed(f"recording into {folder!r}: {error.strerror or error}") from None
+    finally:
+        host.close()
+    _write((told,))
+    return 0
+
+
+RUNNERS: Dict[str, Callable[[Dict[str, Any]], int]] = {"snapshot": run_snapshot, "check": run_check}

@@ -15,8 +15,8 @@ def exit_code(verdicts: Iterable[Verdict], essential: Container[str], fail_on: s
 
     3 if an ``essential`` check (one whose files every kernel shows to everyone) could not be judged and
     nothing is worse, or if nothing at all could be judged. ``fail_on`` moves the line: ``info`` lets an
-    info exit with 1, ``critical`` lets a warning exit with 0, ``unknown`` lets any unknown exit with 3, ``never`` is always 0
-    unless nothing could be judged.
+    info exit with 1, ``critical`` lets a warning exit with 0, ``unknown`` lets any unknown exit with 3,
+    ``never`` is always 0 unless nothing could be judged.
     """
     findings = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
     statuses = {finding.status for finding in findings}

@@ -23,8 +23,8 @@ class Plan(NamedTuple):
     interval_s: float = 1.0
     for_s: Optional[float] = None
     once: bool = False
-    sections: Tuple[str, ...] = ()
-    """Tables to fill; none given means all but those that must be asked for."""
+    sections: Optional[Tuple[str, ...]] = None
+    """Tables to fill; ``None`` means all but those that must be asked for."""
     options: TableOptions = TableOptions()
     thresholds: Optional[Thresholds] = None
     fail_on: str = "warning"
@@ -32,7 +32,7 @@ class Plan(NamedTuple):
 
 def observe(host: Host, plan: Plan) -> Snapshot:
     """Take one snapshot. With ``for_s``, each interval is judged and the worst of each finding is kept."""
-    scope = Scope(True, plan.sections, plan.options.top)
+    scope = Scope(True, plan.sections or (), plan.options.top)
     if plan.once:
         return _snapshot(host, plan, None, take_sample(host, scope), ())
     first = take_sample(host, scope._replace(last=False))
@@ -56,7 +56,7 @@ def observe(host: Host, plan: Plan) -> Snapshot:
 
 def watch(host: Host, plan: Plan) -> Iterator[Snapshot]:
     """Yield a snapshot for every interval, for ``for_s`` seconds or without end."""
-    scope = Scope(True, plan.sections, plan.options.top)
+    scope = Scope(True, plan.sections or (), plan.options.top)
     before = take_sample(host, scope)
     left_s = plan.for_s
     while left_s is None or left_s > 0.01:
@@ -105,7 +105,7 @@ def _snapshot(
 
 def _tables(plan: Plan, window: Window) -> Tuple[FilledTable, ...]:
     def shown(table: Table) -> bool:
-        return table.section in plan.sections if plan.sections else not table.asked
+        return table.section in plan.sections if plan.sections is not None else not table.asked
 
     return tuple(fill(table, window, plan.options) for table in plan.tables if shown(table))
 

@@ -26,7 +26,7 @@ Operation = Callable[..., Any]
 MAX_STUCK = 3
 
 _LENGTH_BYTES = 4
-_MAX_FRAME_BYTES = 16 << 20
+_MAX_FRAME_BYTES = 65 << 20
 _CHUNK_BYTES = 64 << 10
 _QUICK_SHARE = 0.1
 _FAREWELL_S = 0.1

@@ -60,7 +60,7 @@ class LiveHost(Host):
         self.root = root
         #: Paths that were read from the reader's own namespaces, since PID 1's were out of reach.
         self.own_view: List[str] = []
-        self._prefix = root.rstrip("/")
+        self._prefix = os.path.abspath(root).rstrip("/")
         self._timeout_s = timeout_s
         self._budget_s = budget_s
         self._guard: Optional[Guard] = None

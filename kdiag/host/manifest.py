@@ -1,4 +1,4 @@
-"""``bundle.json`` and ``manifest.json`` of a recording: from records to bytes, and back with every value checked.
+"""``bundle.json`` and ``manifest.json`` of a recording: written from records, and read back with all checked.
 
 An entry of the manifest is one answer of the host. The bytes of a file lie beside it in the recording; all
 else (failures, names in a folder, links, sizes) is in the entry. An errno is written by its name, because
@@ -27,6 +27,8 @@ __all__ = [
 FORMAT = "kdiag-bundle"
 FORMAT_VERSION = 1
 
+#: Parsed JSON takes tens of times its length.
+_MAX_BYTES = 32 << 20
 _MAX_DIGITS = 20
 _NUMBERS = {name: number for number, name in errno.errorcode.items()}
 
@@ -162,6 +164,8 @@ class _Checker:
     def document(self, data: bytes) -> Dict[str, Any]:
         import json
 
+        if len(data) > _MAX_BYTES:
+            self.refuse(f"longer than {_MAX_BYTES >> 20} MiB")
         try:
             loaded = json.loads(data, parse_int=_number, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:

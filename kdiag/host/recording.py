@@ -14,6 +14,8 @@ the manifest comes last so that its absence proves the cut.
 import re
 from typing import Optional, Tuple
 
+from kdiag.host.base import Failure
+
 __all__ = [
     "BUNDLE",
     "MANIFEST",
@@ -37,7 +39,7 @@ MAX_TOTAL_BYTES = 512 << 20
 _COMPONENT = re.compile(rb"[^/\x00-\x1f\x7f]{1,255}")
 
 
-class BadRecording(ValueError):  # noqa: N818 - what is wrong is the recording
+class BadRecording(ValueError):
     """Something that cannot be used as a recording: where, what is wrong with it, and what would do."""
 
     def __init__(self, path: str, what: str, remedy: str = "") -> None:
@@ -45,6 +47,12 @@ class BadRecording(ValueError):  # noqa: N818 - what is wrong is the recording
         self.path = path
         self.what = what
         self.remedy = remedy
+
+    @classmethod
+    def from_failure(cls, failure: Failure, remedy: str) -> "BadRecording":
+        """Say that the recording itself could not be read."""
+        told = str(failure)[len(failure.path) + 2 :]
+        return cls(failure.path, "there is no such file" if failure.kind == "absent" else told, remedy)
 
 
 def components(path: str) -> Optional[Tuple[bytes, ...]]:

@@ -1,16 +1,17 @@
 """Files that list their choices with the one in force in brackets: ``always [madvise] never``.
 
-``/sys/kernel/mm/transparent_hugepage/{enabled,defrag,shmem_enabled}`` (Documentation/admin-guide/mm/transhuge.rst),
-``/sys/block/*/queue/scheduler`` (Documentation/block/switching-sched.rst), ``/sys/kernel/security/lockdown``
-(kernel_lockdown(7)).
+Among them are ``/sys/kernel/mm/transparent_hugepage/{enabled,defrag,shmem_enabled}`` (transhuge.rst in
+Documentation/admin-guide/mm), ``/sys/block/*/queue/scheduler`` (Documentation/block/switching-sched.rst) and
+``/sys/kernel/security/lockdown`` (kernel_lockdown(7)).
 
-Trap: a disk whose scheduler cannot be switched has the bare word ``none`` (elv_iosched_show in block/elevator.c), so
-a word that stands alone is the one in force.
+Trap: a disk whose scheduler cannot be switched has the bare word ``none`` (elv_iosched_show in
+block/elevator.c), so a word that stands alone is the one in force.
 """
 
 from typing import List, NamedTuple, Optional, Tuple
 
-from kdiag.procfs.text import Problem, complete_lines, decode, problem
+from kdiag.procfs.one_line import one_line
+from kdiag.procfs.text import Problem, decode, problem
 
 __all__ = ["BracketedChoice", "parse_bracketed_choice"]
 
@@ -37,22 +38,17 @@ def parse_bracketed_choice(
     'none'
     """
     problems: List[Problem] = []
-    found: Optional[BracketedChoice] = None
-    for number, line in complete_lines(data, path, problems):
-        parsed = _parse_words(line.split())
-        if parsed is None or found is not None:
-            problems.append(problem(path, number, line, _WANTED))
-        else:
-            found = parsed
-    if not data:
-        problems.append(problem(path, 1, data, _WANTED))
-    return (found or BracketedChoice(None, ()))._replace(problems=tuple(problems))
-
-
-def _parse_words(words: List[bytes]) -> Optional[BracketedChoice]:
-    bracketed = [word[1:-1] for word in words if len(word) > 2 and word[:1] == b"[" and word[-1:] == b"]"]
-    chosen = bracketed if bracketed or len(words) != 1 else words
+    line = one_line(data, path, _WANTED, problems)
+    if line is None:
+        return BracketedChoice(None, (), tuple(problems))
+    words = line.split()
+    choices = [word[1:-1] if _bracketed(word) else word for word in words]
+    chosen = [word[1:-1] for word in words if _bracketed(word)] or words
     if len(chosen) != 1:
-        return None
-    choices = tuple(decode(word.strip(b"[]")) for word in words)
-    return BracketedChoice(decode(chosen[0]), choices)
+        problems.append(problem(path, 1, line, _WANTED))
+        return BracketedChoice(None, (), tuple(problems))
+    return BracketedChoice(decode(chosen[0]), tuple(map(decode, choices)), tuple(problems))
+
+
+def _bracketed(word: bytes) -> bool:
+    return len(word) > 2 and word[:1] == b"[" and word[-1:] == b"]"

@@ -1,12 +1,12 @@
-"""Limits of a cgroup, one a file: ``memory.max``, ``memory.high``, ``pids.max``, ``memory.limit_in_bytes``, ...
+"""Limits of a cgroup, one a file: ``memory.max``, ``pids.max``, ``memory.limit_in_bytes``, ...
 
 Documented in Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/. Bytes, tasks or microseconds, as the
-file's name says. The usages beside them (``memory.current``, ``pids.current``, ``memory.usage_in_bytes``) are plain
-numbers: :func:`~kdiag.procfs.sysctl.parse_integer` reads them.
+file's name says. The usages beside them (``memory.current``, ``pids.current``, ``memory.usage_in_bytes``)
+are plain numbers: :func:`~kdiag.procfs.sysctl.parse_integer` reads them.
 
-v2 prints ``max`` where there is no limit; so does ``pids.max`` of v1. ``memory.limit_in_bytes`` of v1 prints a
-number about 2^63, ``cpu.cfs_quota_us`` prints -1. The limit that holds is the least one of the cgroup and of
-all above it. The root cgroup of v2 has none of these files.
+v2 prints ``max`` where there is no limit; so does ``pids.max`` of v1. ``memory.limit_in_bytes`` of v1
+prints a number about 2^63, ``cpu.cfs_quota_us`` prints -1. The limit that holds is the least one of the
+cgroup and of all above it. The root cgroup of v2 has none of these files.
 """
 
 from typing import List, NamedTuple, Optional, Tuple

@@ -1,8 +1,8 @@
 """``/proc/cmdline``: the parameters that the kernel was booted with.
 
-Documented in Documentation/admin-guide/kernel-parameters.rst; taken apart as next_arg in lib/cmdline.c does. A
-double quote protects blanks, around a whole parameter or around its value, and cannot be escaped. ``-`` and ``_``
-are the same in a parameter's name. After ``--`` come arguments for init, which the kernel does not look at.
+Documented in Documentation/admin-guide/kernel-parameters.rst; taken apart as next_arg in lib/cmdline.c does.
+A double quote protects blanks, around a whole parameter or around its value, and cannot be escaped. ``-`` and
+``_`` are the same in a parameter's name. What follows ``--`` is for init, and the kernel does not look at it.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import List, NamedTuple, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem
 
-__all__ = ["KernelCmdline", "Parameter", "parse_cmdline"]
+__all__ = ["CmdLine", "Parameter", "parse_cmdline"]
 
 
 class Parameter(NamedTuple):
@@ -20,7 +20,7 @@ class Parameter(NamedTuple):
     value: Optional[str]
 
 
-class KernelCmdline(NamedTuple):
+class CmdLine(NamedTuple):
     """All parameters in their order; one may occur more than once (``console=``)."""
 
     parameters: Tuple[Parameter, ...]
@@ -43,12 +43,14 @@ class KernelCmdline(NamedTuple):
 _ARGUMENT = re.compile(rb'(?:"[^"]*(?:"|$)|[^\s"])+')
 
 
-def parse_cmdline(data: bytes, path: str = "/proc/cmdline") -> KernelCmdline:
+def parse_cmdline(data: bytes, path: str = "/proc/cmdline") -> CmdLine:
     r"""Parse the kernel's command line.
 
-    >>> parsed = parse_cmdline(b'root=/dev/vda quiet dyndbg="file a.c +p" -- --verbose\n')
-    >>> parsed.parameters[0], parsed.parameters[1], parsed.parameters[2].value, parsed.init_arguments
-    (Parameter(name='root', value='/dev/vda'), Parameter(name='quiet', value=None), 'file a.c +p', ('--verbose',))
+    >>> parsed = parse_cmdline(b'quiet dyndbg="file a.c +p" -- --verbose\n')
+    >>> parsed.parameters
+    (Parameter(name='quiet', value=None), Parameter(name='dyndbg', value='file a.c +p'))
+    >>> parsed.init_arguments
+    ('--verbose',)
     """
     problems: List[Problem] = []
     # A newline inside is a blank like any other: a boot loader may have put it there.
@@ -59,7 +61,7 @@ def parse_cmdline(data: bytes, path: str = "/proc/cmdline") -> KernelCmdline:
     separator = Parameter("--", None)
     end = arguments.index(separator) if separator in arguments else len(arguments)
     for_init = tuple(name if value is None else f"{name}={value}" for name, value in arguments[end + 1 :])
-    return KernelCmdline(tuple(arguments[:end]), for_init, tuple(problems))
+    return CmdLine(tuple(arguments[:end]), for_init, tuple(problems))
 
 
 def _parse_argument(token: bytes) -> Parameter:

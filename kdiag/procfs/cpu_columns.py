@@ -1,8 +1,7 @@
-"""The tables with one column for each CPU: the heading of ``/proc/interrupts`` and ``/proc/softirqs``, and a row.
+"""Tables with a column for each CPU: the heading and numbers of ``/proc/interrupts`` and ``/proc/softirqs``.
 
-The heading alone says which CPU a column stands for. The two files differ in it (interrupts has the online
-CPUs, made by kernel/irq/proc.c; softirqs the possible ones, made by fs/proc/softirqs.c), so a heading is good for its
-own file only.
+The heading alone says which CPU a column stands for, and it is good for its own file only: interrupts
+(kernel/irq/proc.c) has the online CPUs, softirqs (fs/proc/softirqs.c) the possible ones.
 """
 
 from typing import List, Optional, Tuple

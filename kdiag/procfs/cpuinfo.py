@@ -1,14 +1,14 @@
 """``/proc/cpuinfo``: how many processors the kernel drives, and what they are.
 
-Documented in proc(5); every architecture prints its own (arch/*/kernel/setup.c, proc.c or cpuinfo.c). Two
-things are taken from it, each the first of several spellings that is there:
+Documented in proc(5); every architecture prints its own (arch/*/kernel/setup.c, proc.c or cpu.c). Two things
+are taken from it, each in the first of its spellings that is there:
 
-- processors: ``processor : N`` lines (x86, arm, arm64, riscv, powerpc, mips, loongarch), ``processor N:`` (s390),
-  ``ncpus active`` (sparc), ``cpus active`` (alpha). Offline CPUs are not in the file, so the list in
-  /sys/devices/system/cpu/online is the better source;
-- model: ``model name`` (x86, arm), ``Model Name`` (loongarch), ``cpu model`` (mips), ``cpu`` (powerpc, sparc, alpha),
-  ``uarch`` (riscv), ``Processor`` (arm up to 3.7). arm64 prints numbers of implementer and part only, and s390 no
-  name at all: the model is ``None`` there.
+- processors: ``processor : N`` lines (x86, arm, arm64, riscv, powerpc, mips, loongarch) or ``processor N:``
+  (s390), else ``ncpus active`` (sparc) or ``cpus active`` (alpha). Offline CPUs are not in the file: the list
+  in /sys/devices/system/cpu is the better source.
+- model: ``model name`` (x86, arm), ``Model Name`` (loongarch), ``cpu model`` (mips), ``cpu`` (powerpc, sparc,
+  alpha), ``uarch`` (riscv), ``Processor`` (old arm). arm64 prints numbers of implementer and part only, and
+  the model is ``None`` there.
 """
 
 import re
@@ -29,7 +29,6 @@ class CpuInfo(NamedTuple):
 
 _S390_PROCESSOR = re.compile(rb"processor \d+")
 _COUNT_KEYS = (b"ncpus active", b"cpus active")
-# The more telling spelling first: powerpc and mips have both "cpu" and others.
 _MODEL_KEYS = (b"model name", b"Model Name", b"cpu model", b"cpu", b"uarch", b"Processor")
 
 

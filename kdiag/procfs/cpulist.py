@@ -1,14 +1,15 @@
-"""Lists of numbers as in ``/sys/devices/system/cpu/{online,possible,present}`` and ``nodeN/cpulist``: ``0-3,8``.
+"""Lists of numbers such as ``0-3,8``: ``/sys/devices/system/cpu/{online,possible,present}`` and their kin.
 
-Documented in Documentation/admin-guide/cputopology.rst, made by bitmap_print_to_pagebuf (lib/bitmap.c). Node lists
-(``/sys/devices/system/node/online``) have the same form. An empty line is an answer: no CPU is in the list
-(``offline`` on most hosts, ``cpulist`` of a node that has memory only).
+Documented in Documentation/admin-guide/cputopology.rst. ``/sys/devices/system/node/online`` and a node's
+``cpulist`` have the same form. An empty line is an answer: no CPU is in the list (``offline`` on most hosts,
+``cpulist`` of a node that has memory only).
 """
 
 import re
 from typing import List, NamedTuple, Optional, Tuple
 
-from kdiag.procfs.text import Problem, complete_lines, problem
+from kdiag.procfs.one_line import one_line
+from kdiag.procfs.text import Problem, problem
 
 __all__ = ["CpuList", "parse_cpulist"]
 
@@ -20,7 +21,8 @@ class CpuList(NamedTuple):
     problems: Tuple[Problem, ...] = ()
 
 
-# No kernel is built for more (NR_CPUS is at most 8192); the bound keeps a hostile recording from filling memory.
+_WANTED = "a list such as 0-3,8"
+# Far above what any kernel is built for (NR_CPUS), and low enough that no recording can fill the memory.
 _MOST = 65536
 _RANGE = re.compile(rb"(\d{1,9})(?:-(\d{1,9}))?")
 
@@ -32,15 +34,10 @@ def parse_cpulist(data: bytes, path: str = "/sys/devices/system/cpu/online") -> 
     ((0, 1, 2, 3, 8), ())
     """
     problems: List[Problem] = []
-    cpus: Optional[Tuple[int, ...]] = None
-    for number, line in complete_lines(data, path, problems):
-        parsed = _parse_ranges(line)
-        if parsed is None or cpus is not None:
-            problems.append(problem(path, number, line, "a list such as 0-3,8"))
-        else:
-            cpus = parsed
-    if not data:
-        problems.append(problem(path, 1, data, "a list such as 0-3,8"))
+    line = one_line(data, path, _WANTED, problems)
+    cpus = None if line is None else _parse_ranges(line)
+    if cpus is None and line is not None:
+        problems.append(problem(path, 1, line, _WANTED))
     return CpuList(cpus, tuple(problems))
 
 

@@ -7,7 +7,6 @@ field. ``#`` starts a comment line, or a comment behind the options. The options
 them may be missing.
 """
 
-import re
 from typing import List, NamedTuple, Optional, Tuple
 
 from kdiag.procfs.mountinfo import split_options
@@ -16,7 +15,6 @@ from kdiag.procfs.text import Problem, decode, problem, unescape_octal, unsigned
 __all__ = ["Fstab", "FstabEntry", "parse_fstab"]
 
 _WANTED = "SOURCE MOUNTPOINT TYPE [OPTIONS [FREQUENCY [PASS]]]"
-_BLANKS = re.compile(rb"[ \t]+")
 
 
 class FstabEntry(NamedTuple):
@@ -68,7 +66,8 @@ def parse_fstab(data: bytes, path: str = "/etc/fstab") -> Fstab:
 
 
 def _parse_line(stripped: bytes) -> Optional[FstabEntry]:
-    fields = _BLANKS.split(stripped)
+    # Not split() without an argument: a carriage return and its like are part of a field.
+    fields = [field for field in stripped.replace(b"\t", b" ").split(b" ") if field]
     for index in range(3, len(fields)):
         if fields[index].startswith(b"#"):
             del fields[index:]

@@ -4,9 +4,9 @@ Documented in Documentation/filesystems/proc.rst, made by kernel/irq/proc.c and,
 name, by the architecture (arch/x86/kernel/irq.c and its kin).
 
 Traps. Columns are the online CPUs only, so a column's place is no CPU number: ``cpus`` has it from the
-heading. ``ERR`` and ``MIS`` are one number for the whole host (on a host of one CPU nothing tells it from that
+heading. ``ERR`` and ``MIS`` are one number for the whole host (with a single CPU, nothing tells it from that
 CPU's count). What follows the numbers has blanks in it and no fixed columns. The file grows with CPUs times
-interrupts and is the most costly to read of the host's, next to slabinfo.
+interrupts and is, next to slabinfo, the most costly of the host's to read.
 """
 
 from typing import List, NamedTuple, Optional, Tuple
@@ -18,7 +18,7 @@ __all__ = ["Interrupt", "Interrupts", "parse_interrupts"]
 
 
 class Interrupt(NamedTuple):
-    """One row. ``per_cpu`` goes with ``Interrupts.cpus``, and is ``None`` where the row has a host's total only."""
+    """One row; ``per_cpu`` goes with ``Interrupts.cpus``, and is ``None`` for a row that has a total only."""
 
     name: str
     total: int

@@ -10,7 +10,8 @@ The counts after them are threads, not processes. The last process id is the rea
 import re
 from typing import List, NamedTuple, Optional, Tuple
 
-from kdiag.procfs.text import Problem, complete_lines, decode, problem
+from kdiag.procfs.one_line import one_line
+from kdiag.procfs.text import Problem, decode, problem
 
 __all__ = ["LoadAvg", "parse_loadavg"]
 
@@ -40,16 +41,20 @@ def parse_loadavg(data: bytes, path: str = "/proc/loadavg") -> LoadAvg:
     (0.03, 1, 85, 3544)
     """
     problems: List[Problem] = []
-    found: Optional[LoadAvg] = None
-    for number, line in complete_lines(data, path, problems):
-        match = _LINE.fullmatch(line)
-        if match is None or found is not None:
-            problems.append(problem(path, number, line, _WANTED))
-            continue
-        load1, load5, load15, runnable, total, last_pid, rest = match.groups()
-        loads = float(load1), float(load5), float(load15)
-        extra = tuple(decode(token) for token in rest.split())
-        found = LoadAvg(*loads, int(runnable), int(total), int(last_pid), extra)
-    if not data:
-        problems.append(problem(path, 1, data, _WANTED))
-    return (found or LoadAvg(None, None, None, None, None, None))._replace(problems=tuple(problems))
+    line = one_line(data, path, _WANTED, problems)
+    match = None if line is None else _LINE.fullmatch(line)
+    if match is None:
+        if line is not None:
+            problems.append(problem(path, 1, line, _WANTED))
+        return LoadAvg(None, None, None, None, None, None, (), tuple(problems))
+    load1, load5, load15, runnable, total, last_pid, rest = match.groups()
+    return LoadAvg(
+        float(load1),
+        float(load5),
+        float(load15),
+        int(runnable),
+        int(total),
+        int(last_pid),
+        tuple(decode(token) for token in rest.split()),
+        tuple(problems),
+    )

@@ -22,15 +22,16 @@ __all__ = ["MdArray", "MdMember", "MdStat", "MdSync", "parse_mdstat"]
 
 _ARRAY_WANTED = "NAME : STATE [(read-only)] [LEVEL] MEMBER[N]..."
 _DETAIL_WANTED = "N blocks ..., or [==>...] ACTION = N.N% (N/N) finish=N.Nmin speed=NK/sec"
-_MEMBER = re.compile(rb"(.+)\[(-?\d+)\]((?:\([A-Z]\))*)")
-_PERSONALITY = re.compile(rb"\[([^\]]+)\]")
-_BLOCKS = re.compile(rb"(\d+) blocks\b\s*(.*)")
-_SHAPE = re.compile(rb" ?\[(\d+)/(\d+)\] \[([U_]+)\]")
-_PROGRESS = re.compile(
+# Left to the cache of ``re``: most hosts have no such file, and compiling these costs more than reading most.
+_MEMBER = rb"(.+)\[(-?\d+)\]((?:\([A-Z]\))*)"
+_PERSONALITY = rb"\[([^\]]+)\]"
+_BLOCKS = rb"(\d+) blocks\b\s*(.*)"
+_SHAPE = rb" ?\[(\d+)/(\d+)\] \[([U_]+)\]"
+_PROGRESS = (
     rb"(?:\[[=>.]*\]\s*)?([a-z]+)\s*=\s*(\d{1,3}(?:\.\d)?)%"
     rb"(?: \((\d+)/(\d+)\))?(?: finish=(\d{1,20}(?:\.\d)?)min)?(?: speed=(-?\d+)K/sec)?"
 )
-_WAITING = re.compile(rb"([a-z]+)=([A-Z]+)")
+_WAITING = rb"([a-z]+)=([A-Z]+)"
 
 
 class MdMember(NamedTuple):
@@ -127,7 +128,7 @@ def parse_mdstat(data: bytes, path: str = "/proc/mdstat") -> MdStat:
         inside = False
         heading, _, rest = line.partition(b":")
         if heading == b"Personalities ":
-            personalities += [decode(name) for name in _PERSONALITY.findall(rest)]
+            personalities += [decode(name) for name in re.findall(_PERSONALITY, rest)]
         elif heading == b"unused devices":
             unused += [decode(name) for name in rest.split() if name != b"<none>"]
         else:
@@ -150,7 +151,7 @@ def _parse_array(line: bytes) -> Optional[MdArray]:
     if words and words[0].startswith(b"("):
         read_only = decode(words.pop(0).strip(b"()"))
     # An inactive array has no level; without members its superblock follows on the same line.
-    if words and words[0] != b"super" and not _MEMBER.fullmatch(words[0]):
+    if words and words[0] != b"super" and not re.fullmatch(_MEMBER, words[0]):
         level = decode(words.pop(0))
     members: List[MdMember] = []
     extra: List[str] = []
@@ -176,7 +177,7 @@ def _parse_array(line: bytes) -> Optional[MdArray]:
 
 
 def _parse_member(word: bytes) -> Optional[MdMember]:
-    match = _MEMBER.fullmatch(word)
+    match = re.fullmatch(_MEMBER, word)
     number = signed(match.group(2)) if match else None
     if match is None or number is None:
         return None
@@ -186,10 +187,10 @@ def _parse_member(word: bytes) -> Optional[MdMember]:
 
 def _with_detail(array: MdArray, words: bytes) -> Optional[MdArray]:
     """Add what an indented line says; ``None`` for a line of progress or size that cannot be read."""
-    blocks = _BLOCKS.fullmatch(words)
+    blocks = re.fullmatch(_BLOCKS, words)
     if blocks is not None:
-        shape = _SHAPE.search(blocks.group(2))
-        rest = _SHAPE.sub(b"", blocks.group(2), count=1)
+        shape = re.search(_SHAPE, blocks.group(2))
+        rest = re.sub(_SHAPE, b"", blocks.group(2), count=1)
         return array._replace(
             size_kib=unsigned(blocks.group(1)),
             raid_disks=unsigned(shape.group(1)) if shape else None,
@@ -197,11 +198,11 @@ def _with_detail(array: MdArray, words: bytes) -> Optional[MdArray]:
             places=decode(shape.group(3)) if shape else None,
             extra=(*array.extra, decode(rest)) if rest else array.extra,
         )
-    waiting = _WAITING.fullmatch(words)
+    waiting = re.fullmatch(_WAITING, words)
     if waiting is not None:
         action, word = decode(waiting.group(1)), decode(waiting.group(2))
         return array._replace(sync=MdSync(action, word, None, None, None, None, None))
-    progress = _PROGRESS.match(words)
+    progress = re.match(_PROGRESS, words)
     if progress is not None:
         rest = words[progress.end() :].strip()
         extra = (*array.extra, decode(rest)) if rest else array.extra

@@ -182,10 +182,14 @@ def parse_meminfo(data: bytes, path: str = "/proc/meminfo") -> MemInfo:
     kib: Dict[bytes, int] = {}
     counts: Dict[bytes, int] = {}
     for number, line in complete_lines(data, path, problems):
-        key, _, rest = line.partition(b":")
-        if key[:5] == b"Node ":
-            _, node_text, key = (key + b"  ").split(b" ", 2)
-            node, key = unsigned(node_text), key.rstrip()
+        row = line
+        if line[:5] == b"Node ":
+            token, _, row = line[5:].partition(b" ")
+            if token.isdigit():
+                node = unsigned(token)
+            else:
+                row = b""
+        key, _, rest = row.partition(b":")
         amount, _, unit = rest.strip().partition(b" ")
         value = unsigned(amount)
         if value is None or not key or unit not in (b"kB", b""):

@@ -21,7 +21,7 @@ __all__ = ["Mount", "MountInfo", "parse_mountinfo", "split_options"]
 
 _WANTED = "ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [TAG...] - TYPE SOURCE SUPEROPTIONS"
 _FIXED = 6
-_OPTION = re.compile(rb'(?:[^,"]+|"[^"]*"?)+')
+_OPTION = rb'(?:[^,"]+|"[^"]*"?)+'
 
 
 class Mount(NamedTuple):
@@ -79,7 +79,7 @@ def split_options(text: bytes) -> Tuple[str, ...]:
     >>> split_options(b'rw,context="system_u:object_r:tmp_t:s0:c1,c2",size=4k')
     ('rw', 'context="system_u:object_r:tmp_t:s0:c1,c2"', 'size=4k')
     """
-    options = _OPTION.findall(text) if b'"' in text else [option for option in text.split(b",") if option]
+    options = re.findall(_OPTION, text) if b'"' in text else [option for option in text.split(b",") if option]
     # Unescaped only now: a comma inside of an option is escaped as \054 by some file systems (overlay).
     return tuple([_text(option) for option in options])
 

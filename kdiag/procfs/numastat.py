@@ -5,9 +5,10 @@ Documented in Documentation/admin-guide/numastat.rst, made by drivers/base/node.
 With vm.numa_stat=0 the kernel stops counting, and the numbers stand still.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Tuple
 
-from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.procfs.flat_keyed import flat_keyed
+from kdiag.procfs.text import Problem
 
 __all__ = ["NumaStat", "parse_numastat"]
 
@@ -26,7 +27,7 @@ class NumaStat(NamedTuple):
 
 
 # In the order of the record's fields.
-_KEYS = (b"numa_hit", b"numa_miss", b"numa_foreign", b"interleave_hit", b"local_node", b"other_node")
+_KEYS = ("numa_hit", "numa_miss", "numa_foreign", "interleave_hit", "local_node", "other_node")
 
 
 def parse_numastat(data: bytes, path: str = "/sys/devices/system/node/node0/numastat") -> NumaStat:
@@ -37,13 +38,6 @@ def parse_numastat(data: bytes, path: str = "/sys/devices/system/node/node0/numa
     (801817, 12, None)
     """
     problems: List[Problem] = []
-    found: Dict[bytes, int] = {}
-    for number, line in complete_lines(data, path, problems):
-        key, _, rest = line.partition(b" ")
-        value = unsigned(rest)
-        if value is None or not key:
-            problems.append(problem(path, number, line, "NAME N"))
-        else:
-            found[key] = value
+    found = flat_keyed(data, path, problems)
     known = [found.pop(key, None) for key in _KEYS]
-    return NumaStat._make([*known, {decode(key): value for key, value in found.items()}, tuple(problems)])
+    return NumaStat._make([*known, found, tuple(problems)])

@@ -8,9 +8,10 @@ all), ``start_data`` to ``start_brk`` since 3.3 (47), ``arg_start`` to ``exit_co
 
 Traps. The name is printed raw: it may hold blanks, ``)``, ESC, even a newline, which makes two lines of the
 file; only the first ``(`` and the last ``)`` bound it. Workers of the kernel have names of up to 63 bytes.
-``utime`` includes guest time. ``itrealvalue`` has been 0 since 2.6.17. Without the right to ptrace the task,
-addresses read 0, and ``startcode`` and ``endcode`` read 1. ``delayacct_blkio_ticks`` is 0 where the kernel
-does not count delays. ``rss`` lags behind. A zombie's memory is 0.
+``utime`` includes guest time. ``itrealvalue`` has been 0 since 2.6.17. Without the right to ptrace the
+task, addresses read 0, and ``startcode`` and ``endcode`` read 1. ``delayacct_blkio_ticks`` is 0 where the
+kernel does not count delays. ``rss`` is inexact (on 6.18 up to a sixth off what statm says). A zombie's
+memory is 0.
 
 This file is read for every task of the host, so only what a first look at each needs is turned into
 numbers; the other columns are checked, kept as they were printed, and converted when they are asked for.
@@ -27,7 +28,7 @@ _WANTED = "pid (comm) state number..."
 _WANTED_NEWLINE = "a newline at the end (file cut off)"
 #: Fewer than any kernel since 2.6.0 prints; the state is the first of them.
 _FEWEST_COLUMNS = 39
-#: More than 52 numbers of 20 digits and the longest name need; int() itself refuses 4,300 digits and more.
+#: More than 52 numbers of 20 digits and the longest name need; int() itself refuses more than 4,300 digits.
 _LONGEST_BYTES = 4096
 _PF_KTHREAD = 0x00200000
 #: A sign that does not stand between a blank and a digit.

@@ -1,7 +1,8 @@
 """``/proc/<pid>/statm``: the memory of a process, in pages.
 
 Documented in proc_pid_statm(5), made by proc_pid_statm() in fs/proc/array.c. ``lib`` and ``dirty`` have
-been 0 since 2.6. All is 0 for kernel threads and zombies. The numbers lag behind: smaps_rollup is exact.
+been 0 since 2.6. All is 0 for kernel threads and zombies. The manual calls the numbers inexact; on 6.18
+they are those of status, and better than ``rss`` of stat.
 """
 
 from typing import List, NamedTuple, Optional, Tuple

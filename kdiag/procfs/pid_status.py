@@ -11,8 +11,8 @@ By kernel: ``VmPin`` since 3.2, ``Seccomp`` since 3.8, ``Ngid`` since 3.13, ``NS
 Traps. Kernel threads and zombies have no memory lines at all: absent, not 0. A zombie has no ``Umask``
 either. The name has its newlines and backslashes escaped (``\n``, ``\\``), and nothing else, so ESC comes
 raw. ``FDSize`` is the room for descriptors, not how many are open. ``Threads`` is 0 for a process that is
-just going away. Context switches are of one thread, a process's main one. ``Rss`` values lag behind. Older
-kernels list 32 groups at most, and print ids above 2^31 as negative numbers.
+just going away. Context switches are of one thread, a process's main one. The manual calls the ``Rss``
+values inexact. Older kernels list 32 groups at most, and print ids above 2^31 as negative numbers.
 """
 
 import re

@@ -14,8 +14,8 @@ from kdiag.procfs.text import Problem, decode, problem, unsigned
 
 __all__ = ["PidWchan", "parse_pid_wchan"]
 
-#: No name of a function starts with a digit, or holds a blank or a control byte.
-_SYMBOL = re.compile(rb"[^0-9\x00-\x20\x7f-\xff][^\x00-\x20\x7f-\xff]*").fullmatch
+#: No name of a function starts with a digit or a sign, or holds a blank or a control byte.
+_SYMBOL = re.compile(rb"[A-Za-z_.$][!-~]*").fullmatch
 
 
 class PidWchan(NamedTuple):

@@ -73,7 +73,8 @@ def _parse_tokens(tokens: List[bytes]) -> Optional[PressureLine]:
         total_us = None if total is None else _total(total)
     except ValueError:
         return None
-    return PressureLine(averages[0], averages[1], averages[2], total_us, {key: decode(value) for key, value in values.items()})
+    extra = {key: decode(value) for key, value in values.items()}
+    return PressureLine(averages[0], averages[1], averages[2], total_us, extra)
 
 
 def _percent(token: Optional[bytes]) -> Optional[float]:

@@ -3,9 +3,9 @@
 Documented in Documentation/scheduler/sched-stats.rst, made by kernel/sched/stats.c. Present only with
 CONFIG_SCHEDSTATS; ``/proc/PID/schedstat`` may be there without it.
 
-The document calls the two times jiffies: they are nanoseconds (rq_cpu_time and run_delay in kernel/sched). Versions
-15, 16 and later differ in the ``domainN`` lines, which are skipped here; a ``cpuN`` line has nine numbers. Up to version 14
-there were three more in front, and such lines are refused: their numbers mean something else.
+Traps. The document calls the two times jiffies: they are nanoseconds. Versions from 15 on differ in their
+``domainN`` lines only, which are skipped here; version 14 has three more numbers in a ``cpuN`` line, and such
+lines are refused rather than misread.
 """
 
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple

@@ -1,10 +1,9 @@
-"""``/proc/slabinfo``: the kernel's object caches and the memory they take. Readable by root only (mode 0400).
+"""``/proc/slabinfo``: the kernel's object caches and the memory they take. Root only (mode 0400 on 6.18).
 
-Made by mm/slab_common.c, described in slabinfo(5). Only format 2.x is known, which the first line names.
+Made by mm/slab_common.c, described in slabinfo(5). The first line names the format (2.1).
 
-Traps. SLUB merges caches of like size under one name, so a name may stand for others too. On SLUB the tunables
-and the last column are always 0; they are not kept. The file is among the costly ones: some 150 caches are
-25 KB of text that the kernel makes anew at each reading.
+Traps. SLUB merges caches of like size under one name, so a name may stand for others too. The tunables, all
+0 with SLUB, are not kept. The file is among the costly ones: 25 KB of text on a small host.
 """
 
 from typing import List, NamedTuple, Optional, Tuple
@@ -38,7 +37,7 @@ class SlabCache(NamedTuple):
 
 
 class SlabInfo(NamedTuple):
-    """All caches, in the kernel's order (newest first)."""
+    """All caches, in the kernel's order."""
 
     version: Optional[str]
     caches: Tuple[SlabCache, ...]

@@ -1,7 +1,7 @@
 """``/proc/softirqs``: how often each kind of softirq ran, by CPU.
 
-Documented in Documentation/filesystems/proc.rst, made by fs/proc/softirqs.c. Columns are the possible CPUs, where
-those of interrupts are the online ones: go by this file's own heading. Kinds are named as in
+Documented in Documentation/filesystems/proc.rst, made by fs/proc/softirqs.c. Columns are the possible CPUs,
+where those of interrupts are the online ones: go by this file's own heading. Kinds are named as in
 include/linux/interrupt.h (``NET_RX``, ``TIMER``, ...), and a new kind needs nothing here.
 """
 

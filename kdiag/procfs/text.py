@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 _SHOWN_BYTES = 120
+_MAX_DIGITS = 40
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
@@ -64,10 +65,12 @@ def complete_lines(data: bytes, path: str, problems: List[Problem]) -> Iterator[
 def unsigned(token: bytes) -> Optional[int]:
     """Return the decimal number that ``token`` is, or ``None``.
 
+    Longer than any counter is no number either: ``int()`` raises on thousands of digits.
+
     >>> unsigned(b"18446744073709551615"), unsigned(b"-1"), unsigned(b"1_0"), unsigned(b"")
     (18446744073709551615, None, None, None)
     """
-    return int(token) if token.isdigit() else None
+    return int(token) if token.isdigit() and len(token) <= _MAX_DIGITS else None
 
 
 def signed(token: bytes) -> Optional[int]:
@@ -77,8 +80,9 @@ def signed(token: bytes) -> Optional[int]:
     (-1, 7, None)
     """
     if token[:1] == b"-":
-        return -int(token[1:]) if token[1:].isdigit() else None
-    return int(token) if token.isdigit() else None
+        value = unsigned(token[1:])
+        return None if value is None else -value
+    return unsigned(token)
 
 
 def hexadecimal(token: bytes) -> Optional[int]:
@@ -87,7 +91,7 @@ def hexadecimal(token: bytes) -> Optional[int]:
     >>> hexadecimal(b"0000ff"), hexadecimal(b"0x1"), hexadecimal(b"")
     (255, None, None)
     """
-    if not token or token.strip(b"0123456789abcdefABCDEF"):
+    if not 0 < len(token) <= _MAX_DIGITS or token.strip(b"0123456789abcdefABCDEF"):
         return None
     return int(token, 16)
 

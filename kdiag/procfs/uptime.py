@@ -7,7 +7,8 @@ and a time namespace shifts it. As the second number is a sum over CPUs, it exce
 import re
 from typing import List, NamedTuple, Optional, Tuple
 
-from kdiag.procfs.text import Problem, complete_lines, decode, problem
+from kdiag.procfs.one_line import one_line
+from kdiag.procfs.text import Problem, decode, problem
 
 __all__ = ["Uptime", "parse_uptime"]
 
@@ -33,14 +34,11 @@ def parse_uptime(data: bytes, path: str = "/proc/uptime") -> Uptime:
     (579.51, 1126.44)
     """
     problems: List[Problem] = []
-    found: Optional[Uptime] = None
-    for number, line in complete_lines(data, path, problems):
-        match = _LINE.fullmatch(line)
-        if match is None or found is not None:
-            problems.append(problem(path, number, line, _WANTED))
-            continue
-        up, idle, rest = match.groups()
-        found = Uptime(float(up), float(idle), tuple(decode(token) for token in rest.split()))
-    if not data:
-        problems.append(problem(path, 1, data, _WANTED))
-    return (found or Uptime(None, None))._replace(problems=tuple(problems))
+    line = one_line(data, path, _WANTED, problems)
+    match = None if line is None else _LINE.fullmatch(line)
+    if match is None:
+        if line is not None:
+            problems.append(problem(path, 1, line, _WANTED))
+        return Uptime(None, None, (), tuple(problems))
+    up, idle, rest = match.groups()
+    return Uptime(float(up), float(idle), tuple(decode(token) for token in rest.split()), tuple(problems))

@@ -1,14 +1,16 @@
 """``/proc/version``: the kernel's release, and by whom, with what and when it was built.
 
 Documented in proc(5), made by fs/proc/version.c from the kernel's banner: ``Linux version RELEASE (USER@HOST)
-(COMPILER) BUILD``, where BUILD is what ``uname -v`` prints. Sandboxes that imitate the file leave the parentheses
-out. The release is free text after its numbers: distributions backport, so it says little of what works.
+(COMPILER) BUILD``, where BUILD is what ``uname -v`` prints. Sandboxes that imitate the file may leave the
+parentheses out. Behind its numbers the release is free text, and as distributions backport, the numbers say
+little of what works.
 """
 
 import re
 from typing import List, NamedTuple, Optional, Tuple
 
-from kdiag.procfs.text import Problem, complete_lines, decode, problem
+from kdiag.procfs.one_line import one_line
+from kdiag.procfs.text import Problem, decode, problem
 
 __all__ = ["KernelVersion", "parse_version"]
 
@@ -53,15 +55,11 @@ def parse_version(data: bytes, path: str = "/proc/version") -> KernelVersion:
     ('6.18.44', 'root@host', 'gcc (GCC) 15.3.0, GNU ld 2.46', '#1 SMP PREEMPT_DYNAMIC @0')
     """
     problems: List[Problem] = []
-    found: Optional[KernelVersion] = None
-    for number, line in complete_lines(data, path, problems):
-        match = _BANNER.fullmatch(line)
-        if match is None or found is not None:
-            problems.append(problem(path, number, line, _WANTED))
-            continue
-        found = KernelVersion._make(
-            [*(None if part is None else decode(part) for part in match.groups()), ()]
-        )
-    if not data:
-        problems.append(problem(path, 1, data, _WANTED))
-    return (found or KernelVersion(None, None, None, None, None))._replace(problems=tuple(problems))
+    line = one_line(data, path, _WANTED, problems)
+    match = None if line is None else _BANNER.fullmatch(line)
+    if match is None:
+        if line is not None:
+            problems.append(problem(path, 1, line, _WANTED))
+        return KernelVersion(None, None, None, None, None, tuple(problems))
+    parts = [None if part is None else decode(part) for part in match.groups()]
+    return KernelVersion._make([*parts, tuple(problems)])

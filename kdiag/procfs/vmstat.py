@@ -3,20 +3,22 @@
 Made by mm/vmstat.c; the events are counted in mm/vmscan.c, mm/compaction.c and mm/page_alloc.c. ``nr_*`` are
 pages as of now; all else counts since boot. Every counter that has no field here is kept in ``extra``.
 
-The fields bear the kernel's names with the unit behind them: ``pgpgin`` and ``pgpgout`` are KiB (vmstat_start
-halves the sectors), ``pswpin`` and ``pswpout`` pages, ``allocstall``, ``compact_stall``, ``pageoutrun`` and the like
-events. ``nr_dirty_threshold`` and its background twin are the limits in force: no ratio has to be worked out.
+The fields bear the kernel's names with the unit behind them: ``pgpgin`` and ``pgpgout`` are KiB
+(vmstat_start halves the sectors), ``pswpin`` and ``pswpout`` pages; ``allocstall``, ``compact_stall``,
+``pageoutrun`` and the like are events. ``nr_dirtied`` and ``nr_written`` only grow, in spite of their names.
+``nr_dirty_threshold`` and its background twin are the limits in force: no ratio has to be worked out.
 
 Traps. ``pgscan`` and ``pgsteal`` count each page twice, by who reclaimed it (kswapd, direct, ...) and by what
-it was (anon, file): never add both, see ``pgscan_total_pages``. Reclaim for the limit of a cgroup may be in the
-second count only (shrink_inactive_list), which is then the larger. Older kernels keep ``allocstall`` in one
-number, and ``pgscan_direct`` and its kin in one for each zone (3.10: ``pgscan_direct_normal``). The kernel
-folds the CPUs' counts once in vm.stat_interval (1 s): a shorter window misses some.
+it was (anon, file): never add both, see ``pgscan_total_pages``. Reclaim for the limit of a cgroup may be in
+the second count only (shrink_inactive_list), which is then the larger. Older kernels keep ``allocstall`` in
+one number, and ``pgscan_direct`` and its kin in one for each zone (3.10: ``pgscan_direct_normal``). The
+kernel folds the CPUs' counts once in vm.stat_interval (1 s): a shorter window misses some.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Tuple
 
-from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.procfs.flat_keyed import flat_keyed
+from kdiag.procfs.text import Problem
 
 __all__ = ["VmStat", "parse_vmstat"]
 
@@ -115,56 +117,56 @@ class VmStat(NamedTuple):
 
 # In the order of the record's fields.
 _KEYS = (
-    b"nr_free_pages",
-    b"nr_dirty",
-    b"nr_writeback",
-    b"nr_dirtied",
-    b"nr_written",
-    b"nr_throttled_written",
-    b"nr_dirty_threshold",
-    b"nr_dirty_background_threshold",
-    b"pgpgin",
-    b"pgpgout",
-    b"pswpin",
-    b"pswpout",
-    b"pgfault",
-    b"pgmajfault",
-    b"oom_kill",
-    b"allocstall",
-    b"allocstall_dma",
-    b"allocstall_dma32",
-    b"allocstall_normal",
-    b"allocstall_high",
-    b"allocstall_movable",
-    b"allocstall_device",
-    b"pgscan_kswapd",
-    b"pgscan_direct",
-    b"pgscan_khugepaged",
-    b"pgscan_proactive",
-    b"pgscan_anon",
-    b"pgscan_file",
-    b"pgscan_direct_throttle",
-    b"pgsteal_kswapd",
-    b"pgsteal_direct",
-    b"pgsteal_khugepaged",
-    b"pgsteal_proactive",
-    b"pgsteal_anon",
-    b"pgsteal_file",
-    b"workingset_refault",
-    b"workingset_refault_anon",
-    b"workingset_refault_file",
-    b"pageoutrun",
-    b"kswapd_low_wmark_hit_quickly",
-    b"kswapd_high_wmark_hit_quickly",
-    b"compact_stall",
-    b"compact_fail",
-    b"compact_success",
-    b"compact_daemon_wake",
-    b"compact_migrate_scanned",
-    b"compact_free_scanned",
-    b"compact_isolated",
-    b"drop_pagecache",
-    b"drop_slab",
+    "nr_free_pages",
+    "nr_dirty",
+    "nr_writeback",
+    "nr_dirtied",
+    "nr_written",
+    "nr_throttled_written",
+    "nr_dirty_threshold",
+    "nr_dirty_background_threshold",
+    "pgpgin",
+    "pgpgout",
+    "pswpin",
+    "pswpout",
+    "pgfault",
+    "pgmajfault",
+    "oom_kill",
+    "allocstall",
+    "allocstall_dma",
+    "allocstall_dma32",
+    "allocstall_normal",
+    "allocstall_high",
+    "allocstall_movable",
+    "allocstall_device",
+    "pgscan_kswapd",
+    "pgscan_direct",
+    "pgscan_khugepaged",
+    "pgscan_proactive",
+    "pgscan_anon",
+    "pgscan_file",
+    "pgscan_direct_throttle",
+    "pgsteal_kswapd",
+    "pgsteal_direct",
+    "pgsteal_khugepaged",
+    "pgsteal_proactive",
+    "pgsteal_anon",
+    "pgsteal_file",
+    "workingset_refault",
+    "workingset_refault_anon",
+    "workingset_refault_file",
+    "pageoutrun",
+    "kswapd_low_wmark_hit_quickly",
+    "kswapd_high_wmark_hit_quickly",
+    "compact_stall",
+    "compact_fail",
+    "compact_success",
+    "compact_daemon_wake",
+    "compact_migrate_scanned",
+    "compact_free_scanned",
+    "compact_isolated",
+    "drop_pagecache",
+    "drop_slab",
 )
 
 
@@ -176,18 +178,9 @@ def parse_vmstat(data: bytes, path: str = "/proc/vmstat") -> VmStat:
     (8, 472189, 3, None, {'nr_mlock': 3191})
     """
     problems: List[Problem] = []
-    found: Dict[bytes, int] = {}
-    for number, line in complete_lines(data, path, problems):
-        key, _, rest = line.partition(b" ")
-        value = unsigned(rest)
-        if value is None or not key:
-            problems.append(problem(path, number, line, "NAME N"))
-        else:
-            found[key] = value
+    found = flat_keyed(data, path, problems)
     known = [found.pop(key, None) for key in _KEYS]
-    # One decode for some 140 names (none holds a blank) takes a tenth of the time of one for each.
-    names = decode(b" ".join(found)).split(" ") if found else []
-    return VmStat._make([*known, dict(zip(names, found.values())), tuple(problems)])
+    return VmStat._make([*known, found, tuple(problems)])
 
 
 def _sum(*parts: Optional[int]) -> Optional[int]:

@@ -65,7 +65,7 @@ def shorten(text: str, width: int, ellipsis: str) -> str:
 
 
 def wrap(text: str, width: int, indent: int = 0, most: int = 0, ellipsis: str = "") -> List[str]:
-    """Break ``text`` at blanks into lines of at most ``width``, the first without the ``indent`` of the others.
+    """Break ``text`` at blanks into lines of at most ``width``; the ``indent`` is for all but the first.
 
     A word longer than a line is broken. Beyond ``most`` lines the text is cut off, with the ellipsis.
 

@@ -26,9 +26,9 @@ _COLOURS = {
     "unknown": "35",
     "info": "36",
     "ok": "32",
+    "n/a": "2",
     "title": "1",
     "header": "4",
-    "faint": "2",
 }
 
 
@@ -40,7 +40,7 @@ class Style(NamedTuple):
     encoding: str = "utf-8"
 
     def paint(self, kind: str, text: str) -> str:
-        r"""Return ``text`` in the colour of a status or part (a key of the table above), if there are colours.
+        r"""Return ``text`` in the colour of a status or part (a key of the table above), if there is colour.
 
         >>> Style(colour=True).paint("ok", "well"), Style().paint("ok", "well")
         ('\x1b[32mwell\x1b[0m', 'well')

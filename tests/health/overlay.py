@@ -129,7 +129,7 @@ def _edited(content: Content, changes: bytes) -> bytes:
 
 
 def snapshot_of(
-    overlay: Overlay, sections: Tuple[str, ...] = (), options: Optional[TableOptions] = None
+    overlay: Overlay, sections: Optional[Tuple[str, ...]] = None, options: Optional[TableOptions] = None
 ) -> Snapshot:
     """Look at the host of an overlay as kdiag does."""
     host = MemoryHost(

@@ -35,7 +35,8 @@ def holds_for_any_bytes(parse: Parser, sample: bytes, examples: int = 150) -> No
         noise = data.draw(st.binary(max_size=60))
         start = data.draw(st.integers(0, len(sample)))
         end = data.draw(st.integers(start, min(len(sample), start + 40)))
-        for text in (noise, sample[:start] + noise + sample[end:]):
+        digits = b"9" * 5000  # more than int() takes
+        for text in (noise, sample[:start] + noise + sample[end:], sample[:start] + digits + sample[end:]):
             for found in parse(text, "/proc/noise").problems:
                 assert found.path == "/proc/noise"
                 assert found.line >= 1

@@ -64,7 +64,7 @@ def test_mandatory_locks_and_words_of_other_kernels_survive() -> None:
     assert only(b"1: POSIX  ADVISORY  READ 7 08:01:9 0 EOF nfs 3").extra == ("nfs", "3")
 
 
-@pytest.mark.parametrize("value", [2**32 - 1, 2**32, 2**63 - 1, 2**64])
+@pytest.mark.parametrize("value", [2**32 - 1, 2**32, 2**63 - 1, 2**64, -1])
 def test_numbers_are_exact_at_the_limits_of_the_kernels_types(value: int) -> None:
     lock = only(b"1: POSIX  ADVISORY  READ 7 08:01:%d %d %d" % (value, value, value))
     assert (lock.inode, lock.start, lock.end) == (value, value, value)

@@ -52,7 +52,7 @@ def test_what_an_old_kernel_does_not_print_is_none() -> None:
 
 
 def test_sockstat6_and_the_names_of_a_later_kernel_survive() -> None:
-    parsed = parse_net_sockstat(SOCKSTAT6_6_18 + b"TCP: inuse 5 fast 6\n", "/proc/net/sockstat6")
+    parsed = parse_net_sockstat(SOCKSTAT6_6_18 + b"TCP: inuse 5 fast 6\nX: y 7\n", "/proc/net/sockstat6")
     assert parsed.tcp_inuse == 5
     assert parsed.extra == {
         ("TCP6", "inuse"): 1,
@@ -60,6 +60,7 @@ def test_sockstat6_and_the_names_of_a_later_kernel_survive() -> None:
         ("FRAG6", "inuse"): 0,
         ("FRAG6", "memory"): 3,
         ("TCP", "fast"): 6,
+        ("X", "y"): 7,
     }
 
 

@@ -1,0 +1,60 @@
+"""Choosing the host that a root stands for: the machine underneath, a mount of it, or a recording."""
+
+import os
+from typing import Set, Tuple
+
+from kdiag.host.base import Host, ReadError
+from kdiag.host.live import LiveHost
+
+__all__ = ["open_host"]
+
+_PROC_ROOT_INODE = 1
+
+
+def open_host(root: str = "/", *, timeout_s: float = 1.0, budget_s: float = 5.0) -> Host:
+    """Return the host at ``root``, or raise :class:`~kdiag.host.recording.BadRecording`.
+
+    It is live if it is ``/``, or if a procfs is mounted at its ``proc`` (``/host`` in a container, a chroot).
+    All else must be a recording or a copy of /proc. ``timeout_s`` is what one call that can block may take,
+    ``budget_s`` what all slow calls of one moment may take together.
+    """
+    if root and os.path.abspath(root).strip("/") == "":
+        return LiveHost(timeout_s=timeout_s, budget_s=budget_s)
+    if root and _has_procfs(os.path.abspath(root), timeout_s):
+        return LiveHost(root, timeout_s=timeout_s, budget_s=budget_s)
+    from kdiag.host.recorded import RecordedHost
+
+    return RecordedHost(root, timeout_s=timeout_s, budget_s=budget_s)
+
+
+def _has_procfs(root: str, timeout_s: float) -> bool:
+    from kdiag.host.guard import Guard
+
+    guard = Guard({"proc_root": _proc_root}, timeout_s=timeout_s)
+    try:
+        device, inode = guard.call(root, "proc_root", root)
+    except ReadError:
+        return False  # whatever it is, the recorded kind says what is wrong with it
+    finally:
+        guard.close()
+    return inode == _PROC_ROOT_INODE and device in _procfs_devices()
+
+
+def _proc_root(root: str) -> Tuple[str, int]:
+    """Return which device and inode ``proc`` is; runs in the guard's child, as root may be a dead mount."""
+    found = os.stat(f"{root}/proc")
+    return f"{os.major(found.st_dev)}:{os.minor(found.st_dev)}", found.st_ino
+
+
+def _procfs_devices() -> Set[str]:
+    """Return the devices of the procfs instances mounted here (fs/proc_namespace.c, show_mountinfo)."""
+    try:
+        table = LiveHost().read("/proc/self/mountinfo")
+    except ReadError:
+        return set()
+    lines = [line.split(b" ") for line in table.split(b"\n")]
+    return {
+        fields[2].decode("ascii", "replace")
+        for fields in lines
+        if b"-" in fields and fields[fields.index(b"-") + 1 :][:1] == [b"proc"]
+    }

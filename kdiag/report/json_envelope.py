@@ -1,0 +1,131 @@
+"""Every command's answer as one JSON document in one envelope; the schemas are in ``schemas/``.
+
+Names stand in it as they are, control characters and all, for JSON has its own escapes; only bytes that
+are not UTF-8, which JSON cannot hold, become ``\\xNN``. What is not known is ``null``, and so is a number
+that JSON has no word for (NaN, infinity).
+"""
+
+import math
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+
+from kdiag import __version__
+from kdiag.health.check import Check
+from kdiag.health.snapshot import Snapshot
+from kdiag.report import digest
+from kdiag.report.escape import unicode_only
+from kdiag.report.nagios import gauges, status_line
+from kdiag.report.terminal import Style
+
+__all__ = ["check_document", "dump", "explain_document", "files_document", "snapshot_document"]
+
+Document = Dict[str, Any]
+
+_ISO_8601 = "%Y-%m-%dT%H:%M:%SZ"
+#: What a check says of itself; how it runs is not for the reader.
+_CHECK_FIELDS = tuple(field for field in Check._fields if field != "run")
+
+
+def dump(document: Mapping[str, Any], indent: Optional[int] = None) -> str:
+    """Return a document as text in ASCII, on one line unless it is indented."""
+    import json
+
+    return json.dumps(document, allow_nan=False, indent=indent)
+
+
+def snapshot_document(snapshot: Snapshot, *, costs: bool = False) -> Document:
+    """Return a snapshot as ``kdiag/snapshot/1``, with what reading cost if asked for."""
+    body: Document = {
+        "basis": snapshot.basis,
+        "findings": snapshot.findings,
+        "not_applicable": snapshot.not_applicable,
+        "tables": _tables(snapshot),
+        "notes": snapshot.notes,
+    }
+    if costs:
+        body["costs"] = snapshot.costs
+    return _envelope("snapshot", body, snapshot.exit_code, snapshot)
+
+
+def check_document(snapshot: Snapshot) -> Document:
+    """Return what ``check`` prints, in its parts, as ``kdiag/check/1``."""
+    body = {
+        "basis": snapshot.basis,
+        "line": status_line(snapshot, Style()),
+        "gauges": gauges(snapshot),
+        "findings": snapshot.findings,
+        "not_applicable": snapshot.not_applicable,
+        "notes": snapshot.notes,
+    }
+    return _envelope("check", body, snapshot.exit_code, snapshot)
+
+
+def explain_document(checks: Iterable[Check]) -> Document:
+    """Return what checks say of themselves as ``kdiag/explain/1``."""
+    described = [{field: getattr(check, field) for field in _CHECK_FIELDS} for check in checks]
+    return _envelope("explain", {"checks": described}, 0)
+
+
+def files_document(rows: Sequence[Mapping[str, Any]]) -> Document:
+    """Return the list of kernel files as ``kdiag/files/1``."""
+    return _envelope("files", {"files": rows}, 0)
+
+
+def _envelope(command: str, body: Document, exit_code: int, snapshot: Optional[Snapshot] = None) -> Document:
+    """Put what every command says around a body; a command that looks at no host has none to name."""
+    document = {
+        "schema": f"kdiag/{command}/1",
+        "tool": {"name": "kdiag", "version": __version__},
+        "host": None if snapshot is None else _host(snapshot),
+        "started": None if snapshot is None else digest.utc(snapshot.started_ns, _ISO_8601),
+        "duration_s": None if snapshot is None else snapshot.duration_s,
+        "mechanism": None if snapshot is None else {"name": "procfs", "passed_over": []},
+        **body,
+        "incomplete": _incomplete(snapshot),
+        "lost": 0,
+        "exit_code": exit_code,
+    }
+    plain: Document = _plain(document)
+    return plain
+
+
+def _host(snapshot: Snapshot) -> Document:
+    return {**snapshot.host._asdict(), "kind": snapshot.kind, "root": snapshot.root}
+
+
+def _tables(snapshot: Snapshot) -> Document:
+    tables: Document = {}
+    for table in snapshot.tables:
+        if table.section in tables:
+            raise ValueError(f"two tables are called {table.section!r}")
+        tables[table.section] = {
+            "title": table.title,
+            "basis": table.basis,
+            "rows": table.as_dicts(),
+            "notes": table.notes,
+            "missing": table.missing or None,
+        }
+    return tables
+
+
+def _incomplete(snapshot: Optional[Snapshot]) -> Document:
+    if snapshot is None:
+        return {"failures": [], "problems": []}
+    failures: List[Document] = [
+        {**failure._asdict(), "message": str(failure)} for failure in snapshot.failures
+    ]
+    return {"failures": failures, "problems": snapshot.problems}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value in nothing but what JSON knows; a record becomes an object of its fields."""
+    if isinstance(value, str):
+        return unicode_only(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {unicode_only(str(key)): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value
