@@ -10,10 +10,10 @@ from kdiag.cli import quick
 from kdiag.cli.options import CHECK, SNAPSHOT, Option
 from kdiag.cli.run import RUNNERS, Failed, run_explain, run_files, run_record
 
-__all__ = ["run_with_click"]
+__all__ = ["command_group", "run_with_click"]
 
 
-class _Seconds(click.ParamType):
+class _Seconds(click.ParamType):  # type: ignore[type-arg]
     name = "seconds"
 
     def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> float:
@@ -89,7 +89,8 @@ def _record(folder: str, root: str, interval: float) -> int:
     return run_record(folder, root, interval)
 
 
-def _group() -> click.Group:
+def command_group() -> click.Group:
+    """Return kdiag as click knows it."""
     group = click.Group(
         "kdiag",
         help="What is wrong with this Linux host, and where in the kernel it comes from.\n\n"
@@ -110,7 +111,7 @@ def run_with_click(words: List[str]) -> int:
     if words and words[0].startswith("-") and words[0] not in ("--help", "--version"):
         words = ["snapshot", *words]
     try:
-        code = _group().main(args=words, prog_name="kdiag", standalone_mode=False)
+        code = command_group().main(args=words, prog_name="kdiag", standalone_mode=False)
     except click.ClickException as error:
         error.show(file=sys.stderr)
         return 3

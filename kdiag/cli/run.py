@@ -99,10 +99,10 @@ def _style() -> "Style":
 def _renderer(values: Dict[str, Any]) -> Callable[[Snapshot], Iterable[str]]:
     """Return what turns a snapshot into lines of the format that is asked for."""
     if values["json"]:
-        from kdiag.report.json_envelope import snapshot_json
+        from kdiag.report.json_envelope import dump, snapshot_document
 
-        compact = bool(values["watch"])
-        return lambda snapshot: (snapshot_json(snapshot, compact=compact, costs=values["timings"]),)
+        indent = None if values["watch"] else 2
+        return lambda snapshot: (dump(snapshot_document(snapshot, costs=values["timings"]), indent),)
     if values["markdown"]:
         from kdiag.report.snapshot_markdown import snapshot_markdown
 
@@ -157,9 +157,9 @@ def run_check(values: Dict[str, Any]) -> int:
         snapshot = observe(host, _plan(values, host)._replace(sections=()))
     finally:
         host.close()
-    from kdiag.report.nagios import check_line
+    from kdiag.report.nagios import status_line
 
-    _write((check_line(snapshot),))
+    _write((status_line(snapshot, _style()),))
     return snapshot.exit_code
 
 
@@ -172,26 +172,27 @@ def run_explain(check_id: Optional[str], as_json: bool) -> int:
             f"there is no check {check_id!r}; there are: {', '.join(near or (c.id for c in CHECKS))}"
         )
     if as_json:
-        from kdiag.report.json_envelope import explain_json
+        from kdiag.report.json_envelope import dump, explain_document
 
-        _write((explain_json(chosen),))
+        _write((dump(explain_document(chosen), 2),))
         return 0
-    from kdiag.report.listing import explain_lines, list_lines
+    from kdiag.report.listing import checks_lines, explain_lines
 
-    _write(list_lines(chosen, _style()) if check_id is None else explain_lines(chosen[0], _style()))
+    _write(checks_lines(chosen, _style()) if check_id is None else explain_lines(chosen[0], _style()))
     return 0
 
 
 def run_files(as_json: bool) -> int:
     """List every kernel file that kdiag reads."""
+    rows = [source._asdict() for source in SOURCES]
     if as_json:
-        from kdiag.report.json_envelope import files_json
+        from kdiag.report.json_envelope import dump, files_document
 
-        _write((files_json(SOURCES),))
+        _write((dump(files_document(rows), 2),))
         return 0
     from kdiag.report.listing import files_lines
 
-    _write(files_lines(SOURCES, _style()))
+    _write(files_lines(rows, _style()))
     return 0
 
 

@@ -12,7 +12,7 @@ from kdiag.host.base import Facts, Failure, FileSystemSize
 if TYPE_CHECKING:
     from kdiag.procfs.bracketed_choice import BracketedChoice
     from kdiag.procfs.buddyinfo import BuddyInfo
-    from kdiag.procfs.cmdline import KernelCmdline
+    from kdiag.procfs.cmdline import CmdLine
     from kdiag.procfs.cpulist import CpuList
     from kdiag.procfs.diskstats import DiskStats
     from kdiag.procfs.fstab import Fstab
@@ -125,7 +125,7 @@ class Sample:
     mdstat: "Optional[MdStat]" = None
     fstab: "Optional[Fstab]" = None
     version: "Optional[KernelVersion]" = None
-    cmdline: "Optional[KernelCmdline]" = None
+    cmdline: "Optional[CmdLine]" = None
     os_release: "Optional[OsRelease]" = None
     cpu_online: "Optional[CpuList]" = None
     transparent_hugepage: "Optional[BracketedChoice]" = None
