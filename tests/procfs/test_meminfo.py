@@ -8,7 +8,9 @@ from tests.procfs.contract import holds_for_any_bytes, holds_when_cut_anywhere
 
 # Every key of the sample and of the explanations in proc.rst, those of 32-bit, no-MMU and confidential
 # kernels, and those that 6.18 has beyond them.
-HOST_KEYS = """
+HOST_KEYS = re.findall(
+    r"\S+",
+    """
 MemTotal MemFree MemAvailable Buffers Cached SwapCached Active Inactive Active(anon) Inactive(anon)
 Active(file) Inactive(file) Unevictable Mlocked HighTotal HighFree LowTotal LowFree MmapCopy SwapTotal
 SwapFree Zswap Zswapped Dirty Writeback AnonPages Mapped Shmem KReclaimable Slab SReclaimable SUnreclaim
@@ -16,7 +18,8 @@ KernelStack PageTables SecPageTables NFS_Unstable Bounce WritebackTmp CommitLimi
 VmallocUsed VmallocChunk Percpu EarlyMemtestBad HardwareCorrupted AnonHugePages ShmemHugePages
 ShmemPmdMapped FileHugePages FilePmdMapped CmaTotal CmaFree Unaccepted Balloon Hugepagesize Hugetlb
 DirectMap4k DirectMap2M DirectMap4M DirectMap1G
-""".split()
+""",
+)
 NODE_KEYS = ["MemUsed", "FilePages"]
 COUNT_KEYS = ["HugePages_Total", "HugePages_Free", "HugePages_Rsvd", "HugePages_Surp"]
 
@@ -142,6 +145,11 @@ def test_a_bad_line_is_named_and_the_others_survive(line: bytes) -> None:
 def test_sizes_are_exact_at_the_edge_of_32_and_64_bits(count: int) -> None:
     parsed = parse_meminfo(b"MemTotal: %d kB\nHugePages_Total: %d\n" % (count, count))
     assert (parsed.mem_total_kib, parsed.hugepages_total_pages) == (count, count)
+
+
+def test_an_absurdly_long_number_is_a_bad_line_and_no_exception() -> None:
+    parsed = parse_meminfo(b"Dirty: %s kB\nMemFree: 5 kB\n" % (b"9" * 5000))
+    assert (parsed.dirty_kib, parsed.mem_free_kib, len(parsed.problems)) == (None, 5, 1)
 
 
 def test_it_survives_any_input() -> None:

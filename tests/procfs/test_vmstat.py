@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from kdiag.procfs.text import Problem
@@ -6,20 +8,26 @@ from tests.procfs.contract import holds_for_any_bytes, holds_when_cut_anywhere
 
 # Names as in vmstat_text of mm/vmstat.c, with the unit of each. allocstall alone and workingset_refault
 # are of older kernels, allocstall_high of 32-bit ones; 6.18 has all the others.
-PAGES = """
+PAGES = re.findall(
+    r"\S+",
+    """
 nr_free_pages nr_dirty nr_writeback nr_dirtied nr_written nr_throttled_written nr_dirty_threshold
 nr_dirty_background_threshold pswpin pswpout pgscan_kswapd pgscan_direct pgscan_khugepaged pgscan_proactive
 pgscan_anon pgscan_file pgsteal_kswapd pgsteal_direct pgsteal_khugepaged pgsteal_proactive pgsteal_anon
 pgsteal_file workingset_refault workingset_refault_anon workingset_refault_file compact_migrate_scanned
 compact_free_scanned compact_isolated
-""".split()
+""",
+)
 KIB = ["pgpgin", "pgpgout"]
-EVENTS = """
+EVENTS = re.findall(
+    r"\S+",
+    """
 pgfault pgmajfault oom_kill allocstall allocstall_dma allocstall_dma32 allocstall_normal allocstall_high
 allocstall_movable allocstall_device pgscan_direct_throttle pageoutrun kswapd_low_wmark_hit_quickly
 kswapd_high_wmark_hit_quickly compact_stall compact_fail compact_success compact_daemon_wake drop_pagecache
 drop_slab
-""".split()
+""",
+)
 FIELDS = (
     [(key, key.replace("_pages", "") + "_pages") for key in PAGES]
     + [(key, key + "_kib") for key in KIB]
@@ -123,6 +131,11 @@ def test_a_bad_line_is_named_and_the_others_survive(line: bytes) -> None:
 def test_counters_are_exact_at_the_edge_of_32_and_64_bits(count: int) -> None:
     parsed = parse_vmstat(b"pgfault %d\nnr_new %d\n" % (count, count))
     assert (parsed.pgfault, parsed.extra["nr_new"]) == (count, count)
+
+
+def test_an_absurdly_long_number_is_a_bad_line_and_no_exception() -> None:
+    parsed = parse_vmstat(b"nr_dirty %s\npgfault 5\n" % (b"9" * 5000))
+    assert (parsed.nr_dirty_pages, parsed.pgfault, len(parsed.problems)) == (None, 5, 1)
 
 
 def test_it_survives_any_input() -> None:
