@@ -8,6 +8,8 @@ import os
 import sys
 from typing import List, Optional
 
+from kdiag.cli.failed import Failed
+
 __all__ = ["main"]
 
 EXIT_COULD_NOT = 3
@@ -24,6 +26,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
         # The reader of our output went away (`kdiag | head`): be quiet, also when Python flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
         return 0
+    except Failed as error:
+        print(f"kdiag: {error}", file=sys.stderr)
+        return EXIT_COULD_NOT
     except KeyboardInterrupt:
         print("kdiag: interrupted before there was anything to tell", file=sys.stderr)
         return EXIT_COULD_NOT

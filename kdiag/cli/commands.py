@@ -8,7 +8,7 @@ import click
 from kdiag import __version__
 from kdiag.cli import quick
 from kdiag.cli.options import CHECK, SNAPSHOT, Option
-from kdiag.cli.run import RUNNERS, Failed, run_explain, run_files, run_record
+from kdiag.cli.run import RUNNERS, run_explain, run_files, run_record
 
 __all__ = ["command_group", "run_with_click"]
 
@@ -117,7 +117,4 @@ def run_with_click(words: List[str]) -> int:
         return 3
     except click.Abort:
         raise KeyboardInterrupt from None
-    except Failed as error:
-        click.echo(f"kdiag: {error}", err=True)
-        return 3
     return code if isinstance(code, int) else 0

@@ -4,6 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
 
+from kdiag.cli.failed import Failed
 from kdiag.health.check import Thresholds
 from kdiag.health.checks import CHECKS
 from kdiag.health.observe import Plan, observe, watch
@@ -17,16 +18,12 @@ from kdiag.procfs.catalogue import SOURCES
 if TYPE_CHECKING:
     from kdiag.report.terminal import Style
 
-__all__ = ["RUNNERS", "Failed", "run_explain", "run_files", "run_record"]
+__all__ = ["RUNNERS", "run_explain", "run_files", "run_record"]
 
 
 EXIT_COULD_NOT = 3
 
 _FINDINGS = "findings"
-
-
-class Failed(Exception):
-    """A command could not do what was asked; the message names what, where and what to do."""
 
 
 def _thresholds(path: Optional[str], host: Host) -> Thresholds:
@@ -199,12 +196,13 @@ def run_files(as_json: bool) -> int:
 def run_record(folder: str, root: str, interval_s: float) -> int:
     """Record two readings of a host."""
     from kdiag.health.record import record
+    from kdiag.host.record import CannotRecord
 
     host = _open(root)
     try:
         told = record(host, folder, interval_s)
-    except OSError as error:
-        raise Failed(f"recording into {folder!r}: {error.strerror or error}") from None
+    except CannotRecord as error:
+        raise Failed(str(error)) from None
     finally:
         host.close()
     _write((told,))

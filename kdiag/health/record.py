@@ -12,7 +12,8 @@ def record(host: Host, folder: str, interval_s: float) -> str:
     """Record two samples ``interval_s`` apart into a new folder; return what was recorded, in a sentence.
 
     Both samples are whole, and so are the sections that a snapshot shows only when asked for them.
-    Raises ``OSError`` if the folder exists or cannot be written.
+    Raises :class:`~kdiag.host.record.CannotRecord` if the folder exists or cannot be written. A recording
+    that was interrupted lacks its manifest, and says so when it is looked at.
     """
     sections = tuple({name for source in SOURCES for name in source.sections})
     scope = Scope(True, sections)
@@ -21,6 +22,7 @@ def record(host: Host, folder: str, interval_s: float) -> str:
         before = take_sample(recording, scope)
         if recording.advance(interval_s):
             take_sample(recording, scope, before)
+        recording.finish()
     finally:
         recording.close()
     return f"recorded into {folder}; look at it with: kdiag snapshot --root {folder}"

@@ -24,7 +24,9 @@ def words_of(option: Option) -> "st.SearchStrategy[List[str]]":
     if option.kind == "flag":
         return st.sampled_from([[option.flag], [f"{option.flag}=1"]])
     values = st.sampled_from(VALUES[option.kind])
-    return st.one_of(values.map(lambda text: [option.flag, text]), values.map(lambda text: [f"{option.flag}={text}"]))
+    return st.one_of(
+        values.map(lambda text: [option.flag, text]), values.map(lambda text: [f"{option.flag}={text}"])
+    )
 
 
 def lines_of(command: str, options: Tuple[Option, ...]) -> "st.SearchStrategy[Tuple[str, List[str]]]":
@@ -46,7 +48,16 @@ def test_what_is_read_quickly_is_what_click_reads(line: Tuple[str, List[str]]) -
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["explain"], ["snapshot", "stray"], ["--interval", "soon"], ["--top"], ["--no-such"], ["-h"]]
+    "words",
+    [
+        ["--help"],
+        ["explain"],
+        ["snapshot", "stray"],
+        ["--interval", "soon"],
+        ["--top"],
+        ["--no-such"],
+        ["-h"],
+    ],
 )
 def test_what_needs_words_is_left_to_click(words: List[str]) -> None:
     assert read_quickly(words) is None

@@ -128,17 +128,21 @@ def _edited(content: Content, changes: bytes) -> bytes:
     return b"\n".join(lines) + b"\n"
 
 
-def snapshot_of(
-    overlay: Overlay, sections: Optional[Tuple[str, ...]] = None, options: Optional[TableOptions] = None
-) -> Snapshot:
-    """Look at the host of an overlay as kdiag does."""
-    host = MemoryHost(
+def host_of(overlay: Overlay) -> MemoryHost:
+    """Return the host of an overlay."""
+    return MemoryHost(
         overlay.moments,
         interval_s=overlay.interval_s,
         sizes=overlay.sizes,
         file_systems=overlay.file_systems,
         users={0: "root"},
     )
+
+
+def snapshot_of(
+    overlay: Overlay, sections: Optional[Tuple[str, ...]] = None, options: Optional[TableOptions] = None
+) -> Snapshot:
+    """Look at the host of an overlay as kdiag does."""
     plan = Plan(
         CHECKS,
         TABLES,
@@ -147,7 +151,7 @@ def snapshot_of(
         sections=sections,
         options=options or TableOptions(),
     )
-    return observe(host, plan)
+    return observe(host_of(overlay), plan)
 
 
 def told(findings: Tuple[Finding, ...]) -> List[str]:
