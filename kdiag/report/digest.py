@@ -11,6 +11,7 @@ from typing import (
     Dict,
     Hashable,
     Iterable,
+    Iterator,
     List,
     NamedTuple,
     Optional,
@@ -51,6 +52,7 @@ _NS_PER_S = 1_000_000_000
 #: The last second whose year ISO 8601 writes with four digits.
 _LAST_SECOND = 253_402_300_799
 _SHOWN_NAMES = 8
+_SHOWN_OF_A_CHECK = 4
 _SUBJECT_WIDTH = 40
 _TASK = re.compile(r"(?<=^/proc/)[0-9]+|(?<=/task/)[0-9]+")
 
@@ -207,8 +209,7 @@ def not_judged(snapshot: Snapshot) -> List[Group]:
     unknown = [finding for finding in snapshot.findings if finding.status == "unknown"]
     groups = grouped(unknown, lambda finding: (_reason(finding), _remedy(finding, snapshot)))
     return [
-        Group(reason, remedy, tuple(_with_file(finding) for finding in found))
-        for (reason, remedy), found in groups.items()
+        Group(reason, remedy, tuple(_checks_with_files(found))) for (reason, remedy), found in groups.items()
     ]
 
 
@@ -236,13 +237,16 @@ def _remedy(finding: Finding, snapshot: Snapshot) -> str:
     return next((_REMEDIES[kind] for kind, told in KINDS.items() if reason.startswith(told)), "")
 
 
-def _with_file(finding: Finding) -> str:
-    judged_since_boot = finding.basis == SINCE_BOOT
-    return (
-        label(finding)
-        if judged_since_boot or not finding.evidence
-        else f"{label(finding)} ({finding.evidence[0].path})"
-    )
+def _checks_with_files(findings: Sequence[Finding]) -> Iterator[str]:
+    """Name findings with the file that each lacks; a check with many subjects is named once."""
+    for check_id, found in grouped(findings, lambda finding: finding.id).items():
+        if len(found) > _SHOWN_OF_A_CHECK:
+            yield f"{check_id} ({len(found)})"
+            continue
+        for finding in found:
+            # An average since boot has its file, and lacks another reading of it.
+            file = finding.evidence[0].path if finding.evidence and finding.basis != SINCE_BOOT else ""
+            yield f"{label(finding)} ({file})" if file else label(finding)
 
 
 def _families(paths: Sequence[str]) -> List[str]:

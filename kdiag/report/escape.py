@@ -18,6 +18,8 @@ _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>|~&#$]")
+#: What makes a paragraph something else: a list item, a rule, the underline of a heading.
+_BLOCK = re.compile(r"^[0-9]*(?=[-+.)] )|^(?=[-=]{2,}$)")
 _BACKTICKS = re.compile("`+")
 _NAGIOS = re.compile("[|;]")
 
@@ -60,12 +62,13 @@ def unicode_only(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    r"""Return one line of Markdown that shows ``text``, also in a table.
+    r"""Return one line of Markdown that shows ``text``, also in a table or as a paragraph of its own.
 
-    >>> print(markdown("a|b <img> *c*"))
-    a\|b \<img\> \*c\*
+    >>> print(markdown("a|b <img> *c*"), markdown("- item"), markdown("1. item"))
+    a\|b \<img\> \*c\* \- item 1\. item
     """
-    return _MARKDOWN.sub(lambda match: "\\" + match.group(), printable(text))
+    shown = _MARKDOWN.sub(lambda match: "\\" + match.group(), printable(text).strip(" "))
+    return _BLOCK.sub(lambda match: match.group() + "\\", shown)
 
 
 def markdown_code(text: str) -> str:

@@ -13,6 +13,7 @@ from kdiag.health.check import Check
 from kdiag.health.snapshot import Snapshot
 from kdiag.report import digest
 from kdiag.report.escape import unicode_only
+from kdiag.report.listing import FILE_FIELDS
 from kdiag.report.nagios import gauges, status_line
 from kdiag.report.terminal import Style
 
@@ -67,7 +68,7 @@ def explain_document(checks: Iterable[Check]) -> Document:
 
 def files_document(rows: Sequence[Mapping[str, Any]]) -> Document:
     """Return the list of kernel files as ``kdiag/files/1``."""
-    return _envelope("files", {"files": rows}, 0)
+    return _envelope("files", {"files": [{field: row[field] for field in FILE_FIELDS} for row in rows]}, 0)
 
 
 def _envelope(command: str, body: Document, exit_code: int, snapshot: Optional[Snapshot] = None) -> Document:
@@ -93,18 +94,20 @@ def _host(snapshot: Snapshot) -> Document:
 
 
 def _tables(snapshot: Snapshot) -> Document:
-    tables: Document = {}
-    for table in snapshot.tables:
-        if table.section in tables:
-            raise ValueError(f"two tables are called {table.section!r}")
-        tables[table.section] = {
-            "title": table.title,
-            "basis": table.basis,
-            "rows": table.as_dicts(),
-            "notes": table.notes,
-            "missing": table.missing or None,
-        }
-    return tables
+    """Return the tables by section; a section may have several."""
+    return {
+        section: [
+            {
+                "title": table.title,
+                "basis": table.basis,
+                "rows": table.as_dicts(),
+                "notes": table.notes,
+                "missing": table.missing or None,
+            }
+            for table in tables
+        ]
+        for section, tables in digest.grouped(snapshot.tables, lambda table: table.section).items()
+    }
 
 
 def _incomplete(snapshot: Optional[Snapshot]) -> Document:

@@ -1,7 +1,7 @@
 """Text laid out in a given width: aligned tables, wrapped paragraphs, cut-off names.
 
-tabulate is not used for the terminal: importing it costs more than taking, judging and printing a
-snapshot, and it cannot be told a width. Here a table that is too wide gives way in this order: the last
+tabulate is not used for the terminal: importing it costs several times what laying out a whole snapshot
+costs here, and it cannot be told a width. A table that is too wide gives way in this order: the last
 column, if it is prose, is wrapped; the widest text columns are cut short; columns at the right end are
 left out, and named. A number is never cut: it would be another number.
 
@@ -12,20 +12,24 @@ from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
 from kdiag.report.terminal import Style
 
-__all__ = ["Column", "display_width", "pad", "shorten", "table_lines", "wrap"]
+__all__ = ["Column", "display_width", "led_lines", "pad", "shorten", "table_lines", "wrap"]
 
 _GAP = 2
-#: A name is not cut shorter than this, prose not wrapped narrower.
-_LEAST_TEXT, _LEAST_PROSE = 12, 24
+#: Names are not cut shorter than this, nor those in the first column, nor is prose wrapped narrower.
+_LEAST_TEXT, _LEAST_FIRST, _LEAST_PROSE = 12, 24, 24
 _MOST_LINES_OF_A_CELL = 3
 
 
 class Column(NamedTuple):
-    """A column of a table: its cells as safe text. ``right``: numbers, which are never cut."""
+    """A column of a table: its cells as safe text.
+
+    ``right`` is for numbers, which are never cut. No text is cut shorter than ``least``.
+    """
 
     header: str
     cells: Sequence[str]
     right: bool = False
+    least: int = _LEAST_TEXT
 
 
 def display_width(text: str) -> int:
@@ -54,8 +58,8 @@ def pad(text: str, width: int, right: bool = False) -> str:
 def shorten(text: str, width: int, ellipsis: str) -> str:
     """Return ``text`` in at most ``width`` columns. A path keeps its end, which tells it from its neighbours.
 
-    >>> shorten("a long name", 8, "..."), shorten("/var/lib/docker/overlay2", 12, "...")
-    ('a lon...', '/var...lay2')
+    >>> shorten("a long name", 8, "…"), shorten("/var/lib/docker/overlay2", 12, "…")
+    ('a long …', '/var/l…rlay2')
     """
     if display_width(text) <= width:
         return text
@@ -82,6 +86,13 @@ def wrap(text: str, width: int, indent: int = 0, most: int = 0, ellipsis: str = 
     if most and len(lines) > most:
         lines[most - 1 :] = [_head(lines[most - 1], width - display_width(ellipsis)) + ellipsis]
     return lines
+
+
+def led_lines(kind: str, lead: str, rest: str, style: Style, indent: int = 2, most: int = 0) -> Iterator[str]:
+    """Yield ``lead``, in the colour of ``kind``, and ``rest`` after it, wrapped as :func:`wrap` does."""
+    first, *others = wrap(lead + rest, style.width, indent, most, style.ellipsis)
+    yield style.paint(kind, first[: len(lead)]) + first[len(lead) :]
+    yield from others
 
 
 def table_lines(columns: Sequence[Column], style: Style) -> Iterator[str]:
@@ -120,7 +131,7 @@ def _fit(columns: Sequence[Column], width: int) -> Tuple[int, List[int]]:
     natural = [max(display_width(text) for text in (column.header, *column.cells)) for column in columns]
     for kept in range(len(columns), 0, -1):
         least = [
-            _least(column, wide, index == kept - 1)
+            _least(column, wide, first=index == 0, last=index == kept - 1)
             for index, (column, wide) in enumerate(zip(columns[:kept], natural))
         ]
         room = width - _GAP * (kept - 1)
@@ -129,11 +140,12 @@ def _fit(columns: Sequence[Column], width: int) -> Tuple[int, List[int]]:
     return 1, [width]
 
 
-def _least(column: Column, natural: int, last: bool) -> int:
+def _least(column: Column, natural: int, first: bool, last: bool) -> int:
+    """Return how far a column may give way; the first one tells the rows apart and gives way less."""
     if column.right:
         return natural
-    least = _LEAST_PROSE if last and _is_prose(column) else _LEAST_TEXT
-    return min(natural, max(least, display_width(column.header)))
+    least = _LEAST_PROSE if last and _is_prose(column) else _LEAST_FIRST if first else column.least
+    return min(natural, max(least, column.least, display_width(column.header)))
 
 
 def _shrink(natural: List[int], least: List[int], room: int) -> List[int]:

@@ -10,7 +10,7 @@ from kdiag.health.snapshot import Snapshot
 from kdiag.health.table import FilledTable
 from kdiag.procfs.text import Problem
 from kdiag.report import digest, units
-from kdiag.report.escape import markdown, markdown_code
+from kdiag.report.escape import encodable, markdown, markdown_code
 
 __all__ = ["snapshot_markdown"]
 
@@ -18,8 +18,13 @@ __all__ = ["snapshot_markdown"]
 _SHOWN_OF_A_KIND = 20
 
 
-def snapshot_markdown(snapshot: Snapshot) -> Iterator[str]:
-    """Yield the lines of a Markdown document."""
+def snapshot_markdown(snapshot: Snapshot, encoding: str = "utf-8") -> Iterator[str]:
+    """Yield the lines of a Markdown document, in characters that ``encoding`` has."""
+    for line in _document(snapshot):
+        yield encodable(line, encoding)
+
+
+def _document(snapshot: Snapshot) -> Iterator[str]:
     yield f"# kdiag: {markdown(digest.host_name(snapshot))}"
     yield ""
     yield f"{markdown(', '.join(digest.host_facts(snapshot)))}  "
@@ -87,7 +92,7 @@ def _list(title: str, entries: List[str]) -> Iterator[str]:
 
 
 def _table(table: FilledTable) -> Iterator[str]:
-    basis = f" ({table.basis})" if table.basis not in ("", INSTANT) else ""
+    basis = f", {table.basis}" if table.basis not in ("", INSTANT) else ""
     yield ""
     yield f"## {markdown(table.title + basis)}"
     yield ""

@@ -10,7 +10,7 @@ from kdiag.health.finding import INSTANT, SINCE_BOOT, Finding
 from kdiag.health.snapshot import Snapshot
 from kdiag.health.table import FilledTable
 from kdiag.report import digest, units
-from kdiag.report.layout import Column, shorten, table_lines, wrap
+from kdiag.report.layout import Column, led_lines, shorten, table_lines, wrap
 from kdiag.report.terminal import Style
 
 __all__ = ["snapshot_lines"]
@@ -62,9 +62,7 @@ def snapshot_lines(
 def _header(snapshot: Snapshot, style: Style) -> Iterator[str]:
     name = style.safe(digest.host_name(snapshot))
     facts = style.safe(", ".join(digest.host_facts(snapshot)))
-    first, *rest = wrap(f"{name}: {facts}", style.width, 2, _MOST_LINES, style.ellipsis)
-    yield style.paint("title", first[: len(name)]) + first[len(name) :]
-    yield from rest
+    yield from led_lines("title", name, f": {facts}", style, most=_MOST_LINES)
     yield from wrap(style.safe("; ".join(digest.readings(snapshot))), style.width, indent=2)
     yield ""
     status, sentence = digest.verdict(snapshot)
@@ -100,7 +98,7 @@ def _unknown(snapshot: Snapshot, style: Style) -> Iterator[str]:
     if groups:
         yield ""
     for group in groups:
-        yield from _labelled("unknown", ", ".join(group.names), style)
+        yield from _labelled("unknown", ", ".join(group.names), style, most=0)
         yield from _detail("why", group.reason, style)
         yield from _detail("remedy", group.remedy, style)
 
@@ -122,12 +120,10 @@ def _headline(finding: Finding, summary: str, style: Style) -> Iterator[str]:
     yield from _labelled(finding.status, f"{digest.label(finding)}  {summary}{since}", style)
 
 
-def _labelled(status: str, text: str, style: Style) -> Iterator[str]:
+def _labelled(status: str, text: str, style: Style, most: int = _MOST_LINES) -> Iterator[str]:
     """Yield a text with its status before it, in colour."""
-    line = f"{status.upper():<{_STATUS_INDENT}}{style.safe(text)}"
-    first, *rest = wrap(line, style.width, _STATUS_INDENT, _MOST_LINES, style.ellipsis)
-    yield style.paint(status, first[: len(status)]) + first[len(status) :]
-    yield from rest
+    label = f"{status.upper():<{_STATUS_INDENT}}"
+    yield from led_lines(status, label, style.safe(text), style, _STATUS_INDENT, most)
 
 
 def _evidence(finding: Finding, style: Style, everything: bool) -> Iterator[str]:
@@ -162,10 +158,10 @@ def _table(table: FilledTable, style: Style) -> Iterator[str]:
     title = style.safe(table.title)
     if table.missing or not table.rows:
         told = style.safe(table.missing or "none")
-        yield from wrap(f"{title}: {told}", style.width, indent=2)
+        yield from led_lines("title", title, f": {told}", style)
     else:
-        basis = f" ({table.basis})" if table.basis not in ("", INSTANT) else ""
-        yield style.paint("title", title) + style.safe(basis)
+        basis = f", {table.basis}" if table.basis not in ("", INSTANT) else ""
+        yield from led_lines("title", title, style.safe(basis), style)
         yield from table_lines(_columns(table, style), style)
     for note in table.notes:
         yield from wrap(style.safe(note), style.width, indent=2)
