@@ -17,12 +17,15 @@ from kdiag.host.recording import MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Bad
 
 __all__ = ["Archive"]
 
-_CHUNK_BYTES = 256 << 10
+_CHUNK_BYTES = 64 << 10
+#: Unpacked at a time: as much as damage can take with it of what came before.
+_PIECE_BYTES = 8 << 10
 _BLOCK_BYTES = 10 << 10
 _MAX_HEADERS_BYTES = 1 << 20
 _XZ_MEMORY_BYTES = 128 << 20
 #: What tarfile stumbles with, beside its own errors, on bytes that are no tar.
 _STUMBLES = (ArithmeticError, EOFError, LookupError, RecursionError, ValueError)
+_REGULAR = (b"0", b"\0")
 _REMEDY = "give a tar of a recording, plain or packed with gzip or xz"
 
 
@@ -82,6 +85,8 @@ class Archive:
                         self._refuse(f"more than {MAX_FILES} members")
                     self._take(tar, member, unpacked)
                     unpacked.allow(_MAX_HEADERS_BYTES)
+            while unpacked.read(_BLOCK_BYTES):  # the check sum comes last
+                pass
         except BadRecording:
             raise
         except (tarfile.TarError, *_STUMBLES) as error:
@@ -99,7 +104,7 @@ class Archive:
             self._folders.setdefault(name, set())
         elif member.issym():
             self._links[name] = member.linkname
-        elif not member.isreg() or member.issparse() or not 0 <= member.size <= MAX_FILE_BYTES:
+        elif member.type not in _REGULAR or member.issparse() or not 0 <= member.size <= MAX_FILE_BYTES:
             self._refuse(f"{name!r} is no regular file, has holes, or is too long")
         else:
             unpacked.allow(member.size)
@@ -184,7 +189,7 @@ def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 begun = bool(rest)
                 continue
             try:
-                yield unpacker.decompress(rest, _CHUNK_BYTES)
+                yield unpacker.decompress(rest, _PIECE_BYTES)
             except zlib.error as error:
                 raise EOFError(str(error)) from error
             rest = unpacker.unconsumed_tail
@@ -210,7 +215,7 @@ def _unxz(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 begun = bool(rest)
                 continue
             try:
-                yield unpacker.decompress(rest, _CHUNK_BYTES)
+                yield unpacker.decompress(rest, _PIECE_BYTES)
             except lzma.LZMAError as error:
                 raise EOFError(str(error)) from error
             rest = b""

@@ -11,6 +11,7 @@ even SIGKILL: it is left behind, never waited for, and with ``MAX_STUCK`` of the
 since each counts in the load that is being diagnosed.
 """
 
+import contextlib
 import os
 import time
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Union
@@ -28,6 +29,7 @@ MAX_STUCK = 3
 _LENGTH_BYTES = 4
 _MAX_FRAME_BYTES = 65 << 20
 _CHUNK_BYTES = 64 << 10
+#: An answer within this share of the timeout costs no budget.
 _QUICK_SHARE = 0.1
 _FAREWELL_S = 0.1
 
@@ -107,7 +109,7 @@ class Guard:
         self._kill()
 
     def _refusal(self) -> str:
-        if self._left_s <= 0:
+        if self._left_s < self._timeout_s * _QUICK_SHARE:
             return f"{self._budget_s:g} s already went on calls without an answer"
         if len(self._stuck) >= MAX_STUCK and self._child is None:
             self._reap()
@@ -155,7 +157,8 @@ class Guard:
             for descriptor in (child.requests, child.requests_read_end, child.answers):
                 os.close(descriptor)
             if not _is_gone(child.pid):
-                os.kill(child.pid, 9)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child.pid, 9)
                 self._stuck.append(child.pid)
         end_s = time.monotonic() + _FAREWELL_S
         self._reap()
@@ -263,8 +266,8 @@ def _serve(operations: Mapping[str, Operation], requests: int, answers: int, ala
             failure = tuple(error.failure[1:])
         except OSError as error:
             failure = (kind_of_errno(error.errno), error.errno, "")
-        except ValueError as error:  # not a path: it holds a NUL
-            failure = ("error", None, str(error))
+        except ValueError:  # a NUL in it, or surrogates that stand for no byte
+            failure = ("error", None, "not a path")
         signal.setitimer(signal.ITIMER_REAL, 0)
         rest = memoryview(_framed((failure, value)))
         while rest:

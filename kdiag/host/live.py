@@ -9,12 +9,12 @@ How kernel files want to be read:
   answer like any other and never retried.
 - Files that take the lock of a task's memory (cmdline, maps), or wait for the end of its execve(2) (stack),
   can block without end. A killable child reads those for whoever says ``may_block``; it asks statvfs(2), and
-  looks up user names (a dead LDAP server).
+  it looks up users that are not in ``/etc/passwd`` (a dead LDAP server).
 
 With a root other than ``/``, the files of a namespace would be those of whoever reads them. ``/proc/net``,
 ``/proc/mounts`` and ``/proc/self/mountinfo`` are then taken from PID 1 of that root; where that is not
 permitted, or PID 1 cannot be seen, the reader's own are used, and :attr:`LiveHost.own_view` names them.
-User names come from that root's ``/etc/passwd``, and the reader's PID is the one which that root shows.
+User names come from that root's ``/etc/passwd`` alone, and the reader's PID is the one which that root shows.
 """
 
 import errno
@@ -64,7 +64,7 @@ class LiveHost(Host):
         self._timeout_s = timeout_s
         self._budget_s = budget_s
         self._guard: Optional[Guard] = None
-        self._users: Dict[int, Optional[str]] = {}
+        self._users: Optional[Dict[int, Optional[str]]] = None
         self._facts = self._gather_facts()
 
     @property
@@ -74,7 +74,7 @@ class LiveHost(Host):
     def reading(self, path: str, may_block: bool = False) -> Reading:
         started_ns = time.monotonic_ns()
         if may_block:
-            data: bytes = self._ask(path, "read", self._prefix + path)
+            data: bytes = self._ask(path, "read", self._prefix + self._for_child(path))
         else:
             data = self._do(path, _read)
         return Reading(path, data, started_ns, time.monotonic_ns())
@@ -94,12 +94,12 @@ class LiveHost(Host):
         return FileSystemSize(*self._do(path, _statvfs))
 
     def user_name(self, uid: int) -> Optional[str]:
-        if self._prefix and not self._users:
-            self._users.update(self._users_of_root())
-        if not self._prefix and uid not in self._users:
+        if self._users is None:
+            self._users = self._users_in_file()
+        if uid not in self._users and not self._prefix:
             try:
                 self._users[uid] = self._ask("/etc/passwd", "user_name", uid)
-            except ReadError:
+            except ReadError:  # a name is for show; the uid is shown where there is none
                 self._users[uid] = None
         return self._users.get(uid)
 
@@ -116,28 +116,34 @@ class LiveHost(Host):
 
     def _do(self, path: str, operation: Callable[[str], _Answer]) -> _Answer:
         try:
-            if self._prefix:
-                base = path[:9] if path.startswith("/proc/net/") else path
-                if base in _OF_PID_1:
-                    return self._do_as_pid_1(path, base, operation)
+            if self._prefix and _base(path) in _OF_PID_1:
+                return self._do_as_pid_1(path, operation)
             return operation(self._prefix + path)
         except OSError as error:
             raise self._failed(path, error.errno) from None
-        except ValueError as error:  # a NUL, or surrogates that stand for no byte
-            raise ReadError(Failure(path, "error", None, str(error))) from None
+        except ValueError:  # a NUL in it, or surrogates that stand for no byte
+            raise ReadError(Failure(path, "error", None, "not a path")) from None
 
-    def _do_as_pid_1(self, path: str, base: str, operation: Callable[[str], _Answer]) -> _Answer:
+    def _do_as_pid_1(self, path: str, operation: Callable[[str], _Answer]) -> _Answer:
         try:
-            return operation(self._prefix + _OF_PID_1[base] + path[len(base) :])
+            return operation(self._prefix + _as_pid_1(path))
         except OSError as error:
             kind = kind_of_errno(error.errno)
-            seen = os.path.exists(self._prefix + _OF_PID_1[base])
+            seen = os.path.exists(self._prefix + _OF_PID_1[_base(path)])
             if kind != "denied" and (kind != "absent" or seen):
                 raise
         answer = operation(self._prefix + path)
         if path not in self.own_view:
             self.own_view.append(path)
         return answer
+
+    def _for_child(self, path: str) -> str:
+        """Return the path that shows a child what this one shows us: it has a /proc/self of its own."""
+        if self._prefix and _base(path) in _OF_PID_1:
+            return _as_pid_1(path)
+        if path.startswith("/proc/self/") and self._facts.reader_pid is not None:
+            return f"/proc/{self._facts.reader_pid}{path[len('/proc/self') :]}"
+        return path
 
     def _ask(self, path: str, operation: str, *arguments: Any) -> Any:
         """Let the child do it."""
@@ -185,7 +191,7 @@ class LiveHost(Host):
         except (OSError, ValueError):  # a procfs of a PID namespace that we are not in
             return None
 
-    def _users_of_root(self) -> Dict[int, str]:
+    def _users_in_file(self) -> Dict[int, Optional[str]]:
         try:
             lines = self.read("/etc/passwd").split(b"\n")
         except ReadError:
@@ -197,6 +203,16 @@ class LiveHost(Host):
             for entry in reversed(fields)
             if len(entry) > 2 and entry[2].isdigit()
         }
+
+
+def _base(path: str) -> str:
+    """Return the part of a path that :data:`_OF_PID_1` may know."""
+    return "/proc/net" if path.startswith("/proc/net/") else path
+
+
+def _as_pid_1(path: str) -> str:
+    base = _base(path)
+    return _OF_PID_1[base] + path[len(base) :]
 
 
 def _read(where: str) -> bytes:

@@ -41,8 +41,11 @@ def _has_procfs(root: str, timeout_s: float) -> bool:
 
 
 def _proc_root(root: str) -> Tuple[str, int]:
-    """Return which device and inode ``proc`` is; runs in the guard's child, as root may be a dead mount."""
-    found = os.stat(f"{root}/proc")
+    """Return which device and inode ``proc`` is; runs in the guard's child, as root may be a dead mount.
+
+    A link is not followed: a recording could hold one to /proc, and pass the machine underneath for itself.
+    """
+    found = os.lstat(f"{root}/proc")
     return f"{os.major(found.st_dev)}:{os.minor(found.st_dev)}", found.st_ino
 
 
