@@ -1,8 +1,6 @@
 """``python -m kdiag``."""
 
-import sys
-
-from kdiag.cli import main
+from kdiag.cli import entry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

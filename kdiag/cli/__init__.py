@@ -4,15 +4,28 @@ A plain command line is read without click, and nothing is imported that the com
 sick host the imports are most of what kdiag costs.
 """
 
+import gc
 import os
 import sys
-from typing import List, Optional
+from typing import List, NoReturn, Optional
 
 from kdiag.cli.failed import Failed
 
-__all__ = ["main"]
+__all__ = ["entry", "main"]
 
 EXIT_COULD_NOT = 3
+
+
+def entry() -> NoReturn:
+    """Run kdiag as a program and end the process.
+
+    One run makes no cycles worth collecting, and taking an interpreter apart that is about to end costs as
+    much CPU as reading a host, so neither is done (`--watch` turns collecting on again).
+    """
+    gc.disable()
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

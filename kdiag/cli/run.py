@@ -1,5 +1,6 @@
 """What each command does: open the host, look, print. Rendering is imported when it is used."""
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
@@ -78,6 +79,7 @@ def _plan(values: Dict[str, Any], host: Host) -> Plan:
         ),
         thresholds=_thresholds(values["thresholds"], host),
         fail_on=values["fail_on"],
+        strict=values["debug"],
     )
 
 
@@ -103,7 +105,8 @@ def _renderer(values: Dict[str, Any]) -> Callable[[Snapshot], Iterable[str]]:
     if values["markdown"]:
         from kdiag.report.snapshot_markdown import snapshot_markdown
 
-        return snapshot_markdown
+        encoding = _style().encoding
+        return lambda snapshot: snapshot_markdown(snapshot, encoding)
     from kdiag.report.snapshot_text import snapshot_lines
 
     style = _style()
@@ -137,6 +140,7 @@ def run_snapshot(values: Dict[str, Any]) -> int:
 
 def _watch(host: Host, plan: Plan, render: Callable[[Snapshot], Iterable[str]]) -> int:
     """Print a snapshot for each interval; Ctrl-C ends it well."""
+    gc.enable()  # a long run collects after all
     code = EXIT_COULD_NOT
     try:
         for snapshot in watch(host, plan):

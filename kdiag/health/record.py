@@ -13,7 +13,7 @@ def record(host: Host, folder: str, interval_s: float) -> str:
 
     Both samples are whole, and so are the sections that a snapshot shows only when asked for them.
     Raises :class:`~kdiag.host.record.CannotRecord` if the folder exists or cannot be written. A recording
-    that was interrupted lacks its manifest, and says so when it is looked at.
+    that was interrupted says so when it is looked at.
     """
     sections = tuple({name for source in SOURCES for name in source.sections})
     scope = Scope(True, sections)
@@ -23,6 +23,9 @@ def record(host: Host, folder: str, interval_s: float) -> str:
         if recording.advance(interval_s):
             take_sample(recording, scope, before)
         recording.finish()
+    except KeyboardInterrupt:
+        recording.finish("sigint")
+        raise
     finally:
         recording.close()
     return f"recorded into {folder}; look at it with: kdiag snapshot --root {folder}"

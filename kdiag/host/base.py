@@ -5,7 +5,7 @@ Paths are absolute as on that host (``/proc/stat``), wherever its files really l
 """
 
 import errno
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 __all__ = ["KINDS", "Facts", "Failure", "FileSystemSize", "Host", "ReadError", "Reading", "kind_of_errno"]
 
@@ -131,6 +131,11 @@ class Host:
     def facts(self) -> Facts:
         """Facts of the host at this moment."""
         raise NotImplementedError
+
+    @property
+    def notes(self) -> Tuple[str, ...]:
+        """What a reader of any report must know of how this host is seen; usually nothing."""
+        return ()
 
     def reading(self, path: str, may_block: bool = False) -> Reading:
         """Read a whole file, with its time stamps; a killable child reads one that ``may_block``."""

@@ -71,6 +71,12 @@ class LiveHost(Host):
     def facts(self) -> Facts:
         return self._facts
 
+    @property
+    def notes(self) -> Tuple[str, ...]:
+        if not self.own_view:
+            return ()
+        return (f"PID 1 is out of reach: these are of kdiag's own namespaces: {', '.join(self.own_view)}",)
+
     def reading(self, path: str, may_block: bool = False) -> Reading:
         started_ns = time.monotonic_ns()
         if may_block:

@@ -125,6 +125,10 @@ class RecordingHost(Host):
     def facts(self) -> Facts:
         return self._host.facts
 
+    @property
+    def notes(self) -> Tuple[str, ...]:
+        return self._host.notes
+
     def reading(self, path: str, may_block: bool = False) -> Reading:
         return self._ask("read", path, lambda: self._host.reading(path, may_block))
 

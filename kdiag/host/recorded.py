@@ -55,6 +55,10 @@ class RecordedHost(Host):
     def facts(self) -> Facts:
         return self._facts[self._now]
 
+    @property
+    def notes(self) -> Tuple[str, ...]:
+        return () if self.incomplete is None else (f"the recording is not whole: {self.incomplete}",)
+
     def reading(self, path: str, may_block: bool = False) -> Reading:
         if self._entries is None:
             return Reading(path, self._files.read(self._name(path), path), None, None)

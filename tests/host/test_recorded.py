@@ -312,3 +312,13 @@ def test_reading_costs_no_heavy_modules_before_a_recording_is_opened() -> None:
     script = "import sys; import kdiag.host.open; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, text=True, check=True)
     assert not {"tarfile", "json", "kdiag.host.recorded", "kdiag.host.guard"} & set(run.stdout.split())
+
+
+def test_a_recording_that_is_not_whole_says_so_in_its_notes(tmp_path: Path) -> None:
+    folder = tmp_path / "recording"
+    recording = RecordingHost(MemoryHost([{"/proc/uptime": b"10.00 5.00\n"}]), FolderWriter(str(folder)))
+    recording.read("/proc/uptime")
+    recording.finish("sigint")
+    recording.close()
+    (note,) = RecordedHost(str(folder)).notes
+    assert note == "the recording is not whole: the recording ended early: sigint"
