@@ -5,10 +5,9 @@ counts free blocks of 2**n pages. How many columns there are is the kernel's cho
 most builds, not on all, so the largest is ``free_blocks[-1]`` and no fixed number.
 """
 
-import re
 from typing import List, NamedTuple, Tuple
 
-from kdiag.procfs.text import Problem, complete_lines, decode, problem
+from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
 
 __all__ = ["BuddyInfo", "BuddyZone", "parse_buddyinfo"]
 
@@ -45,9 +44,6 @@ class BuddyInfo(NamedTuple):
     problems: Tuple[Problem, ...] = ()
 
 
-_LINE = re.compile(rb"Node (\d{1,9}), zone +(\S+)((?: +\d{1,20})+) *")
-
-
 def parse_buddyinfo(data: bytes, path: str = "/proc/buddyinfo") -> BuddyInfo:
     r"""Parse ``/proc/buddyinfo``.
 
@@ -58,10 +54,12 @@ def parse_buddyinfo(data: bytes, path: str = "/proc/buddyinfo") -> BuddyInfo:
     problems: List[Problem] = []
     zones: List[BuddyZone] = []
     for number, line in complete_lines(data, path, problems):
-        match = _LINE.fullmatch(line)
-        if match is None:
+        head, words = line[:5], line[5:].split()
+        node = unsigned(words[0][:-1]) if words else None
+        blocks = [unsigned(word) for word in words[3:]]
+        if head != b"Node " or node is None or words[1:2] != [b"zone"] or not blocks or None in blocks:
             problems.append(problem(path, number, line, "Node N, zone NAME followed by numbers"))
         else:
-            node, zone, blocks = match.groups()
-            zones.append(BuddyZone(int(node), decode(zone), tuple(map(int, blocks.split()))))
+            counts = tuple(count for count in blocks if count is not None)
+            zones.append(BuddyZone(node, decode(words[2]), counts))
     return BuddyInfo(tuple(zones), tuple(problems))

@@ -19,7 +19,7 @@ COSTS = {
     "waits": "may wait for somebody else's lock: read by a child that can be killed",
 }
 
-_OLD = "2.6.32 or older"
+_OLD = "<= 2.6.32"
 
 
 class Source(NamedTuple):
@@ -42,6 +42,10 @@ class Source(NamedTuple):
 
 def _integers(folder: str, *names: str, since: str = _OLD) -> Tuple[Source, ...]:
     return tuple(Source("integers", f"{folder}/{name}", "sysctl:parse_integer", since) for name in names)
+
+
+def _of_cgroup(parser: str, *names: str, since: str = _OLD) -> Tuple[Source, ...]:
+    return tuple(Source("", f"/sys/fs/cgroup/**/{name}", parser, since, when="both") for name in names)
 
 
 SOURCES: Tuple[Source, ...] = (
@@ -88,13 +92,14 @@ SOURCES: Tuple[Source, ...] = (
         "bracketed_choice:parse_bracketed_choice",
         "2.6.38",
     ),
-    Source("self_cgroup", "/proc/self/cgroup", "pid_cgroup:parse_pid_cgroup"),
+    Source("self_cgroup", "/proc/self/cgroup", "pid_cgroup:parse_pid_cgroup", when="both"),
     Source("self_status", "/proc/self/status", "pid_status:parse_pid_status"),
     Source("file_nr", "/proc/sys/fs/file-nr", "sysctl:parse_file_nr"),
     Source("inode_state", "/proc/sys/fs/inode-state", "sysctl:parse_inode_state"),
     Source("dentry_state", "/proc/sys/fs/dentry-state", "sysctl:parse_dentry_state"),
     Source("tcp_mem", "/proc/sys/net/ipv4/tcp_mem", "sysctl:parse_tcp_mem"),
     *_integers("/proc/sys/fs", "aio-nr", "aio-max-nr", "nr_open"),
+    *_integers("/proc/sys/fs", "dentry-negative", since="<= 6.18"),
     *_integers(
         "/proc/sys/vm",
         "swappiness",
@@ -119,7 +124,7 @@ SOURCES: Tuple[Source, ...] = (
         "integers",
         "/proc/sys/kernel/hung_task_detect_count",
         "sysctl:parse_integer",
-        "6.18 or older",
+        "<= 6.18",
         when="both",
     ),
     *_integers("/proc/sys/net/ipv4", "tcp_max_orphans"),
@@ -153,6 +158,7 @@ SOURCES: Tuple[Source, ...] = (
     Source("", "/proc/[pid]/stack", "pid_stack:parse_pid_stack", who="root", cost="waits"),
     Source("", "/proc/[pid]/syscall", "pid_syscall:parse_pid_syscall", who="owner", cost="waits"),
     Source("", "/proc/[pid]/cgroup", "pid_cgroup:parse_pid_cgroup", cost="few"),
+    Source("", "/sys/fs/cgroup/freezer/*/freezer.state", "word:parse_word", cost="few"),
     Source("", "/sys/devices/system/node/node*/meminfo", "meminfo:parse_meminfo", cost="devices"),
     Source(
         "", "/sys/devices/system/node/node*/numastat", "numastat:parse_numastat", cost="devices", when="both"
@@ -160,4 +166,22 @@ SOURCES: Tuple[Source, ...] = (
     Source("", "/sys/block/*/queue/rotational", "sysctl:parse_integer", cost="devices"),
     Source("", "/sys/devices/system/edac/mc/mc*/ce_count", "sysctl:parse_integer", cost="devices"),
     Source("", "/sys/devices/system/edac/mc/mc*/ue_count", "sysctl:parse_integer", cost="devices"),
+    # Of the control groups that kdiag runs in: v2, then v1
+    *_of_cgroup("word:parse_word", "cgroup.controllers", since="4.5"),
+    *_of_cgroup("cgroup_cpu:parse_cpu_max", "cpu.max", since="4.15"),
+    *_of_cgroup("cgroup_cpu:parse_cgroup_cpu_stat", "cpu.stat", since="3.2 (v2: 4.15)"),
+    *_of_cgroup("cgroup_limit:parse_cgroup_limit", "memory.max", "memory.high", since="4.5"),
+    *_of_cgroup("cgroup_limit:parse_cgroup_limit", "memory.swap.max", since="4.5"),
+    *_of_cgroup("sysctl:parse_integer", "memory.current", "memory.swap.current", since="4.5"),
+    *_of_cgroup("cgroup_memory:parse_cgroup_memory_stat", "memory.stat"),
+    *_of_cgroup("cgroup_memory:parse_memory_events", "memory.events", since="4.5"),
+    *_of_cgroup("cgroup_limit:parse_cgroup_limit", "pids.max", since="4.3"),
+    *_of_cgroup("sysctl:parse_integer", "pids.current", since="4.3"),
+    *_of_cgroup("pressure:parse_pressure", "cpu.pressure", "memory.pressure", "io.pressure", since="4.20"),
+    *_of_cgroup("word:parse_word", "notify_on_release"),
+    *_of_cgroup("cgroup_limit:parse_cgroup_limit", "cpu.cfs_quota_us", since="3.2"),
+    *_of_cgroup("sysctl:parse_integer", "cpu.cfs_period_us", since="3.2"),
+    *_of_cgroup("cgroup_limit:parse_cgroup_limit", "memory.limit_in_bytes"),
+    *_of_cgroup("sysctl:parse_integer", "memory.usage_in_bytes"),
+    *_of_cgroup("cgroup_memory:parse_memory_events", "memory.oom_control"),
 )

@@ -5,11 +5,10 @@ Documented in Documentation/admin-guide/cputopology.rst. ``/sys/devices/system/n
 ``cpulist`` of a node that has memory only).
 """
 
-import re
 from typing import List, NamedTuple, Optional, Tuple
 
 from kdiag.procfs.one_line import one_line
-from kdiag.procfs.text import Problem, problem
+from kdiag.procfs.text import Problem, problem, unsigned
 
 __all__ = ["CpuList", "parse_cpulist"]
 
@@ -24,7 +23,6 @@ class CpuList(NamedTuple):
 _WANTED = "a list such as 0-3,8"
 # Far above what any kernel is built for (NR_CPUS), and low enough that no recording can fill the memory.
 _MOST = 65536
-_RANGE = re.compile(rb"(\d{1,9})(?:-(\d{1,9}))?")
 
 
 def parse_cpulist(data: bytes, path: str = "/sys/devices/system/cpu/online") -> CpuList:
@@ -44,11 +42,11 @@ def parse_cpulist(data: bytes, path: str = "/sys/devices/system/cpu/online") -> 
 def _parse_ranges(line: bytes) -> Optional[Tuple[int, ...]]:
     cpus: List[int] = []
     for token in line.split(b",") if line else []:
-        match = _RANGE.fullmatch(token)
-        if match is None:
+        left, dash, right = token.partition(b"-")
+        first = unsigned(left)
+        last = unsigned(right) if dash else first
+        if first is None or last is None:
             return None
-        first = int(match.group(1))
-        last = int(match.group(2)) if match.group(2) else first
         if not (cpus[-1] if cpus else -1) < first <= last < _MOST:
             return None
         cpus.extend(range(first, last + 1))

@@ -7,11 +7,10 @@ decayed over 1, 5 and 15 minutes from a sample of running plus uninterruptible (
 The counts after them are threads, not processes. The last process id is the reader's pid namespace's.
 """
 
-import re
 from typing import List, NamedTuple, Optional, Tuple
 
 from kdiag.procfs.one_line import one_line
-from kdiag.procfs.text import Problem, decode, problem
+from kdiag.procfs.text import Problem, decimal, decode, problem, unsigned
 
 __all__ = ["LoadAvg", "parse_loadavg"]
 
@@ -30,7 +29,6 @@ class LoadAvg(NamedTuple):
 
 
 _WANTED = "LOAD1 LOAD5 LOAD15 RUNNABLE/TOTAL LAST_PID"
-_LINE = re.compile(rb"(\d{1,20}\.\d{1,20}) " * 3 + rb"(\d{1,20})/(\d{1,20}) (\d{1,20})((?: .*)?)")
 
 
 def parse_loadavg(data: bytes, path: str = "/proc/loadavg") -> LoadAvg:
@@ -42,19 +40,12 @@ def parse_loadavg(data: bytes, path: str = "/proc/loadavg") -> LoadAvg:
     """
     problems: List[Problem] = []
     line = one_line(data, path, _WANTED, problems)
-    match = None if line is None else _LINE.fullmatch(line)
-    if match is None:
+    tokens = [] if line is None else line.split()
+    runnable, _, total = tokens[3].partition(b"/") if len(tokens) > 4 else (b"", b"", b"")
+    loads = [decimal(token) for token in tokens[:3]]
+    counts = [unsigned(token) for token in (runnable, total, *tokens[4:5])]
+    if len(counts) < 3 or None in loads or None in counts:
         if line is not None:
             problems.append(problem(path, 1, line, _WANTED))
         return LoadAvg(None, None, None, None, None, None, (), tuple(problems))
-    load1, load5, load15, runnable, total, last_pid, rest = match.groups()
-    return LoadAvg(
-        float(load1),
-        float(load5),
-        float(load15),
-        int(runnable),
-        int(total),
-        int(last_pid),
-        tuple(decode(token) for token in rest.split()),
-        tuple(problems),
-    )
+    return LoadAvg._make([*loads, *counts, tuple(map(decode, tokens[5:])), tuple(problems)])

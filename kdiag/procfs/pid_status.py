@@ -22,7 +22,7 @@ from kdiag.procfs.text import Problem, complete_lines, decode, hexadecimal, prob
 
 __all__ = ["Ids", "PidStatus", "SignalQueue", "parse_pid_status"]
 
-_ESCAPED = re.compile(rb"\\([n\\])")
+_ESCAPED = rb"\\([n\\])"
 
 
 class Ids(NamedTuple):
@@ -132,7 +132,7 @@ def _name(text: bytes) -> Optional[str]:
     """Undo the escapes; blanks at either end belong to the name, only the one tab before it does not."""
     if not text.startswith(b"\t"):
         return None
-    return decode(_ESCAPED.sub(lambda match: b"\n" if match.group(1) == b"n" else b"\\", text[1:]))
+    return decode(re.sub(_ESCAPED, lambda match: b"\n" if match.group(1) == b"n" else b"\\", text[1:]))
 
 
 def _state(text: bytes) -> Optional[str]:

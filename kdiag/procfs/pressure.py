@@ -12,9 +12,12 @@ directory or files that answer EOPNOTSUPP.
 
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.procfs.text import Problem, complete_lines, decimal, decode, problem, unsigned
 
 __all__ = ["Pressure", "PressureLine", "parse_pressure"]
+
+
+_AVERAGES = ("avg10", "avg60", "avg300")
 
 
 class PressureLine(NamedTuple):
@@ -67,28 +70,11 @@ def _parse_tokens(tokens: List[bytes]) -> Optional[PressureLine]:
         values[decode(key)] = value
     if not values:
         return None
-    try:
-        averages = [_percent(values.pop(key, None)) for key in ("avg10", "avg60", "avg300")]
-        total = values.pop("total", None)
-        total_us = None if total is None else _total(total)
-    except ValueError:
+    given = [values.pop(key, None) for key in _AVERAGES]
+    averages = [None if token is None else decimal(token) for token in given]
+    total = values.pop("total", None)
+    total_us = None if total is None else unsigned(total)
+    if averages.count(None) > given.count(None) or (total_us is None and total is not None):
         return None
     extra = {key: decode(value) for key, value in values.items()}
     return PressureLine(averages[0], averages[1], averages[2], total_us, extra)
-
-
-def _percent(token: Optional[bytes]) -> Optional[float]:
-    """Turn ``12.34`` into a float; ``float()`` alone would take ``nan`` and ``1e9``."""
-    if token is None:
-        return None
-    whole, _, fraction = token.partition(b".")
-    if not (whole.isdigit() and fraction.isdigit()):
-        raise ValueError(token)
-    return float(token)
-
-
-def _total(token: bytes) -> int:
-    value = unsigned(token)
-    if value is None:
-        raise ValueError(token)
-    return value

@@ -11,6 +11,7 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple
 __all__ = [
     "Problem",
     "complete_lines",
+    "decimal",
     "decode",
     "hexadecimal",
     "problem",
@@ -21,7 +22,8 @@ __all__ = [
 
 _SHOWN_BYTES = 120
 _MAX_DIGITS = 40
-_OCTAL = re.compile(rb"\\([0-7]{3})")
+# Left to re's own cache: compiling at import would cost every start, and few names need it.
+_OCTAL = rb"\\([0-7]{3})"
 
 
 class Problem(NamedTuple):
@@ -85,6 +87,16 @@ def signed(token: bytes) -> Optional[int]:
     return unsigned(token)
 
 
+def decimal(token: bytes) -> Optional[float]:
+    """Return the number that digits, a point and digits make, or ``None``; ``float()`` would take ``nan``.
+
+    >>> decimal(b"12.30"), decimal(b"nan"), decimal(b"1e9"), decimal(b"5")
+    (12.3, None, None, None)
+    """
+    whole, _, fraction = token.partition(b".")
+    return float(token) if whole.isdigit() and fraction.isdigit() and len(token) <= _MAX_DIGITS else None
+
+
 def hexadecimal(token: bytes) -> Optional[int]:
     """Return the number that bare hexadecimal digits make, or ``None``.
 
@@ -104,4 +116,4 @@ def unescape_octal(name: bytes) -> bytes:
     """
     if b"\\" not in name:
         return name
-    return _OCTAL.sub(lambda match: bytes([int(match.group(1), 8) & 0xFF]), name)
+    return re.sub(_OCTAL, lambda match: bytes([int(match.group(1), 8) & 0xFF]), name)

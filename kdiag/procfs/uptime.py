@@ -4,11 +4,10 @@ Documented in proc(5), made by fs/proc/uptime.c. Time in suspend counts as up (t
 and a time namespace shifts it. As the second number is a sum over CPUs, it exceeds the first on most hosts.
 """
 
-import re
 from typing import List, NamedTuple, Optional, Tuple
 
 from kdiag.procfs.one_line import one_line
-from kdiag.procfs.text import Problem, decode, problem
+from kdiag.procfs.text import Problem, decimal, decode, problem
 
 __all__ = ["Uptime", "parse_uptime"]
 
@@ -23,7 +22,6 @@ class Uptime(NamedTuple):
 
 
 _WANTED = "UP_SECONDS IDLE_SECONDS"
-_LINE = re.compile(rb"(\d{1,20}\.\d{1,20}) (\d{1,20}\.\d{1,20})((?: .*)?)")
 
 
 def parse_uptime(data: bytes, path: str = "/proc/uptime") -> Uptime:
@@ -35,10 +33,10 @@ def parse_uptime(data: bytes, path: str = "/proc/uptime") -> Uptime:
     """
     problems: List[Problem] = []
     line = one_line(data, path, _WANTED, problems)
-    match = None if line is None else _LINE.fullmatch(line)
-    if match is None:
+    tokens = [] if line is None else line.split()
+    seconds = [decimal(token) for token in tokens[:2]]
+    if len(seconds) < 2 or None in seconds:
         if line is not None:
             problems.append(problem(path, 1, line, _WANTED))
         return Uptime(None, None, (), tuple(problems))
-    up, idle, rest = match.groups()
-    return Uptime(float(up), float(idle), tuple(decode(token) for token in rest.split()), tuple(problems))
+    return Uptime(seconds[0], seconds[1], tuple(map(decode, tokens[2:])), tuple(problems))

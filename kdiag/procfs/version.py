@@ -32,12 +32,12 @@ class KernelVersion(NamedTuple):
         >>> KernelVersion("Linux", "6.18.44-fc-v657", None, None, None).numbers
         (6, 18, 44)
         """
-        match = _NUMBERS.match(self.release or "")
+        match = re.match(_NUMBERS, self.release or "")
         return tuple(map(int, match.group().split("."))) if match else ()
 
 
 _WANTED = "Linux version RELEASE ..."
-_NUMBERS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*")
+_NUMBERS = r"[0-9]{1,9}(?:\.[0-9]{1,9})*"
 _BANNER = re.compile(
     rb"(?P<system>\S+) version (?P<release>\S+)"
     rb"(?: \((?P<builder>[^()]*)\))?"

@@ -12,7 +12,6 @@ Traps. A zone that is not populated has no counters and a watermark of little me
 ``managed_pages`` is not 0.
 """
 
-import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
@@ -44,8 +43,6 @@ class ZoneInfo(NamedTuple):
 
 # In the order of the record's fields.
 _KEYS = (b"free", b"min", b"low", b"high", b"present", b"managed")
-_HEADER = re.compile(rb"Node (\d{1,9}), zone +(\S+)")
-_PROTECTION = re.compile(rb" +protection: \((\d{1,20}(?:, \d{1,20})*)\)")
 
 
 def parse_zoneinfo(data: bytes, path: str = "/proc/zoneinfo") -> ZoneInfo:
@@ -80,22 +77,22 @@ def parse_zoneinfo(data: bytes, path: str = "/proc/zoneinfo") -> ZoneInfo:
 
 
 def _parse_zone(section: bytes, path: str, problems: List[Problem]) -> Optional[Zone]:
-    header = None
+    header: Optional[Tuple[int, bytes]] = None
     counts: Dict[bytes, int] = {}
     protection: Optional[Tuple[int, ...]] = None
     wanted = False
     for number, line in complete_lines(section, path, problems):
         if number == 1:
-            header = _HEADER.fullmatch(line)
+            header = _header(line)
             if header is None:
                 problems.append(problem(path, number, line, "Node N, zone NAME"))
         elif line == b"  pagesets":
             wanted = False
         elif wanted or line.startswith(b"  pages "):
             wanted = True
-            bounds = _PROTECTION.fullmatch(line)
+            bounds = _protection(line)
             if bounds is not None:
-                protection = tuple(int(pages) for pages in bounds.group(1).split(b", "))
+                protection = bounds
                 continue
             key, value = _key_and_pages(line)
             if value is None:
@@ -106,7 +103,21 @@ def _parse_zone(section: bytes, path: str, problems: List[Problem]) -> Optional[
         return None
     known = [counts.pop(key, None) for key in _KEYS]
     extra = {decode(key): value for key, value in counts.items()}
-    return Zone._make([int(header.group(1)), decode(header.group(2)), *known, protection, extra])
+    return Zone._make([header[0], decode(header[1]), *known, protection, extra])
+
+
+def _header(line: bytes) -> Optional[Tuple[int, bytes]]:
+    words = line.split()
+    node = unsigned(words[1][:-1]) if len(words) == 4 and words[1].endswith(b",") else None
+    return (node, words[3]) if node is not None and words[0] == b"Node" and words[2] == b"zone" else None
+
+
+def _protection(line: bytes) -> Optional[Tuple[int, ...]]:
+    key, _, bounds = line.strip().partition(b": (")
+    if key != b"protection" or not bounds.endswith(b")"):
+        return None
+    pages = [unsigned(token) for token in bounds[:-1].split(b", ")]
+    return None if None in pages else tuple(count for count in pages if count is not None)
 
 
 def _key_and_pages(line: bytes) -> Tuple[bytes, Optional[int]]:

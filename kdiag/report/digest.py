@@ -54,7 +54,7 @@ _LAST_SECOND = 253_402_300_799
 _SHOWN_NAMES = 8
 _SHOWN_OF_A_CHECK = 4
 _SUBJECT_WIDTH = 40
-_TASK = re.compile(r"(?<=^/proc/)[0-9]+|(?<=/task/)[0-9]+")
+_TASK = r"(?<=^/proc/)[0-9]+|(?<=/task/)[0-9]+"
 
 #: What helps against each kind of failure.
 _REMEDIES: Dict[str, str] = {
@@ -251,5 +251,5 @@ def _checks_with_files(findings: Sequence[Finding]) -> Iterator[str]:
 
 def _families(paths: Sequence[str]) -> List[str]:
     """Name paths; those that differ in the task alone count as one family."""
-    families = grouped(paths, lambda path: _TASK.sub("PID", path))
+    families = grouped(paths, lambda path: re.sub(_TASK, "PID", path))
     return [found[0] if len(found) == 1 else f"{family} ({len(found)})" for family, found in families.items()]

@@ -10,18 +10,20 @@ import re
 
 __all__ = ["encodable", "markdown", "markdown_code", "nagios", "printable", "unicode_only"]
 
+# The patterns below are left to re's own cache: compiling them at import would cost every start.
+
 #: ``surrogateescape`` keeps a byte 0x80..0xFF that is not UTF-8 as U+DC80..U+DCFF.
 _BYTE_SURROGATES = range(0xDC80, 0xDD00)
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_SURROGATES = "[\ud800-\udfff]"
 #: What Python takes for printable and a terminal shows as nothing: joiners, fillers, variation selectors.
-_INVISIBLE = re.compile(
+_INVISIBLE = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~&#$]")
+_MARKDOWN = r"[\\`*_\[\]<>|~&#$]"
 #: What makes a paragraph something else: a list item, a rule, the underline of a heading.
-_BLOCK = re.compile(r"^[0-9]*(?=[-+.)] )|^(?=[-=]{2,}$)")
-_BACKTICKS = re.compile("`+")
-_NAGIOS = re.compile("[|;]")
+_BLOCK = r"^[0-9]*(?=[-+.)] )|^(?=[-=]{2,}$)"
+_BACKTICKS = "`+"
+_NAGIOS = "[|;]"
 
 
 def printable(text: str) -> str:
@@ -39,7 +41,7 @@ def printable(text: str) -> str:
         if text.isprintable():
             return text
     else:
-        text = _INVISIBLE.sub(lambda match: _escaped(match.group()), text)
+        text = re.sub(_INVISIBLE, lambda match: _escaped(match.group()), text)
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
@@ -58,7 +60,7 @@ def unicode_only(text: str) -> str:
     >>> print(unicode_only(b"caf\xe9 \xe6\x9c\xa8".decode("utf-8", "surrogateescape")))
     caf\xe9 木
     """
-    return text if text.isascii() else _SURROGATES.sub(lambda match: _escaped(match.group()), text)
+    return text if text.isascii() else re.sub(_SURROGATES, lambda match: _escaped(match.group()), text)
 
 
 def markdown(text: str) -> str:
@@ -67,8 +69,8 @@ def markdown(text: str) -> str:
     >>> print(markdown("a|b <img> *c*"), markdown("- item"), markdown("1. item"))
     a\|b \<img\> \*c\* \- item 1\. item
     """
-    shown = _MARKDOWN.sub(lambda match: "\\" + match.group(), printable(text).strip(" "))
-    return _BLOCK.sub(lambda match: match.group() + "\\", shown)
+    shown = re.sub(_MARKDOWN, lambda match: "\\" + match.group(), printable(text).strip(" "))
+    return re.sub(_BLOCK, lambda match: match.group() + "\\", shown)
 
 
 def markdown_code(text: str) -> str:
@@ -78,7 +80,7 @@ def markdown_code(text: str) -> str:
     `` cpu  12 `x` ``
     """
     text = printable(text)
-    runs = [len(run) for run in _BACKTICKS.findall(text)]
+    runs = [len(run) for run in re.findall(_BACKTICKS, text)]
     if not text:
         return ""
     fence = "`" * (max(runs, default=0) + 1)
@@ -92,7 +94,7 @@ def nagios(text: str) -> str:
     >>> print(nagios("mount /a|b;c"))
     mount /a\x7cb\x3bc
     """
-    return _NAGIOS.sub(lambda match: _escaped(match.group()), printable(text))
+    return re.sub(_NAGIOS, lambda match: _escaped(match.group()), printable(text))
 
 
 def _escaped(char: str) -> str:

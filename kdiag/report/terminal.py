@@ -17,7 +17,7 @@ _WIDTH_OF_SHY_TERMINALS = 80
 #: Narrower than this, there is no room for a label and a word beside it.
 _LEAST_WIDTH = 40
 _MOST_WIDTH = 1000
-_COLUMNS = re.compile(r"0*[1-9][0-9]{0,5}\Z")
+_COLUMNS = r"0*[1-9][0-9]{0,5}\Z"
 
 #: Select Graphic Rendition (ECMA-48) for each status and for the report's own parts.
 _COLOURS = {
@@ -73,7 +73,7 @@ def style_of(stream: TextIO, environment: Mapping[str, str]) -> Style:
 
 
 def _width(stream: TextIO, terminal: bool, columns: str) -> int:
-    if _COLUMNS.match(columns):
+    if re.match(_COLUMNS, columns):
         width = int(columns)
     elif terminal:
         width = _width_of_terminal(stream.fileno())

@@ -46,9 +46,9 @@ def test_all_files_are_listed() -> None:
         "sections": ("slab",),
     }
     assert list(files_lines([FILE, slab], Style(80))) == [
-        "path            since            who     cost  parser            when   sections",
-        "/proc/stat      2.6.32 or older  anyone  cpus  stat:parse_stat   both",
-        "/proc/slabinfo  2.6.32 or older  root    dear  slabinfo:parse_…  asked  slab",
+        "path            since      who     cost  parser                  when   sections",
+        "/proc/stat      <= 2.6.32  anyone  cpus  stat:parse_stat         both",
+        "/proc/slabinfo  <= 2.6.32  root    dear  slabinfo:parse_slabin…  asked  slab",
     ]
 
 
