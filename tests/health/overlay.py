@@ -150,6 +150,7 @@ def snapshot_of(
         once=len(overlay.moments) == 1,
         sections=sections,
         options=options or TableOptions(),
+        strict=True,
     )
     return observe(host_of(overlay), plan)
 

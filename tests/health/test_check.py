@@ -1,5 +1,7 @@
 from typing import Iterator
 
+import pytest
+
 from kdiag.health.check import Case, Check, DoesNotApply, check, judge
 from kdiag.health.finding import INSTANT, Finding, NotApplicable
 from kdiag.health.sample import Sample
@@ -95,3 +97,20 @@ def test_a_check_can_ask_for_another_and_each_runs_once() -> None:
     assert [each.id for each in found] == ["a.usage", "a.pressure"]
     assert isinstance(found[0], Finding) and found[0].status == "warning"
     assert runs == ["pressure"]
+
+
+def test_a_defect_in_one_check_does_not_hide_what_the_others_found() -> None:
+    def broken(case: Case) -> Iterator[Finding]:
+        raise ZeroDivisionError("division by zero")
+        yield
+
+    def sound(case: Case) -> Iterator[Finding]:
+        yield case.finding("critical", 1.0, "seen", basis=INSTANT)
+
+    checks = (declared(broken, "x.broken"), declared(sound, "x.sound"))
+    first, second = judge(window(), checks)
+    assert isinstance(first, Finding) and first.status == "unknown"
+    assert "a defect in kdiag: ZeroDivisionError" in first.because
+    assert isinstance(second, Finding) and second.status == "critical"
+    with pytest.raises(ZeroDivisionError):
+        judge(window(), checks, strict=True)

@@ -17,7 +17,7 @@ from kdiag.host.open import open_host
 from kdiag.host.record import FolderWriter, RecordingHost
 from tests.health.overlay import host_of, quiet_overlay, told
 
-PLAN = Plan(CHECKS, TABLES, interval_s=0.2)
+PLAN = Plan(CHECKS, TABLES, interval_s=0.2, strict=True)
 
 
 def watched(host: Host, folder: str) -> Snapshot:
