@@ -31,11 +31,14 @@ bench: $(VENV)/.bench
 fixtures: $(VENV)/.run
 	$(BIN)/python -m fixtures.record
 
+# The pip of a distribution may be too old for an editable install without setup.py (21.2 on RHEL 9).
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=22.1'
 
 $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check --config-settings editable_mode=compat -e .
+	@$(BIN)/python -m compileall -q kdiag
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
