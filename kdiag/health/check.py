@@ -120,7 +120,7 @@ class Case:
         subject: str = "",
         basis: Optional[str] = None,
         because: str = "",
-        next: str = "",
+        next: Optional[str] = None,
     ) -> Finding:
         """Build a finding of this check. ``basis`` is the window's own unless ``INSTANT`` is given.
 
@@ -145,7 +145,7 @@ class Case:
             tuple(evidence),
             basis,
             because,
-            next or self._check.next,
+            self._check.next if next is None else next,
             self._check.source,
         )
 
@@ -153,15 +153,24 @@ class Case:
         """Build the finding that says why this check could not be made."""
         evidence = (Evidence(error.path, None, ""),) if error.path else ()
         return self.finding(
-            "unknown", None, f"{self._check.title}: not judged", *evidence, basis=INSTANT, because=str(error)
+            "unknown",
+            None,
+            f"{self._check.title}: not judged",
+            *evidence,
+            basis=INSTANT,
+            because=str(error),
+            next="",
         )
 
 
 class _Judging:
     """One pass over the checks: each is run once, whoever asks for it first."""
 
-    def __init__(self, window: Window, checks: Tuple[Check, ...], thresholds: Thresholds) -> None:
+    def __init__(
+        self, window: Window, checks: Tuple[Check, ...], thresholds: Thresholds, strict: bool
+    ) -> None:
         self.window = window
+        self._strict = strict
         self.thresholds = thresholds
         self._checks: Dict[str, Check] = {each.id: each for each in checks}
         self._verdicts: Dict[str, List[Verdict]] = {}
@@ -180,12 +189,24 @@ class _Judging:
             found.append(case.unknown(error))
         except DoesNotApply as error:
             found.append(NotApplicable(subject.id, str(error)))
+        except Exception as error:
+            if self._strict:
+                raise
+            # One check's defect must not hide what the others found; it is said, and never passes as ok.
+            found.append(case.unknown(CannotJudge("", f"a defect in kdiag: {type(error).__name__}: {error}")))
         return found
 
 
 def judge(
-    window: Window, checks: Tuple[Check, ...], thresholds: Optional[Thresholds] = None
+    window: Window,
+    checks: Tuple[Check, ...],
+    thresholds: Optional[Thresholds] = None,
+    *,
+    strict: bool = False,
 ) -> List[Verdict]:
-    """Run every check over a window; the verdicts come in the order of the checks."""
-    judging = _Judging(window, checks, thresholds or {})
+    """Run every check over a window; the verdicts come in the order of the checks.
+
+    A check that fails by a defect of its own is ``unknown`` and says so, unless ``strict``: then it raises.
+    """
+    judging = _Judging(window, checks, thresholds or {}, strict)
     return [verdict for each in checks for verdict in judging.verdicts(each.id)]

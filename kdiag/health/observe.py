@@ -28,6 +28,8 @@ class Plan(NamedTuple):
     options: TableOptions = TableOptions()
     thresholds: Optional[Thresholds] = None
     fail_on: str = "warning"
+    strict: bool = False
+    """Let a defect in a check raise, instead of making that check unknown."""
 
 
 def observe(host: Host, plan: Plan) -> Snapshot:
@@ -44,7 +46,7 @@ def observe(host: Host, plan: Plan) -> Snapshot:
             break
         left_s -= step_s
         after = take_sample(host, scope, before)
-        intervals.append(judge(Window(before, after), plan.checks, plan.thresholds))
+        intervals.append(judge(Window(before, after), plan.checks, plan.thresholds, strict=plan.strict))
         before = after
         if left_s < 0.01:
             break
@@ -78,7 +80,7 @@ def _snapshot(
     intervals: Optional[List[List[Verdict]]] = None,
 ) -> Snapshot:
     window = Window(before, after)
-    verdicts = judge(window, plan.checks, plan.thresholds)
+    verdicts = judge(window, plan.checks, plan.thresholds, strict=plan.strict)
     if intervals is not None:
         verdicts = _worst_of([verdicts, *intervals])
     findings = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
@@ -97,7 +99,7 @@ def _snapshot(
         _tables(plan, window),
         tuple(failure for failure in after.failures.values() if failure.kind != "absent"),
         tuple(after.problems),
-        (*notes, *((window.note,) if window.note else ()), *_unknown_facts(after.facts)),
+        (*host.notes, *notes, *((window.note,) if window.note else ()), *_unknown_facts(after.facts)),
         _costs(after.costs if before is None else _added(before.costs, after.costs)),
         exit_code(verdicts, essential, plan.fail_on),
     )

@@ -10,6 +10,7 @@ from kdiag.health.finding import Evidence
 from kdiag.host.base import Facts, Failure, FileSystemSize
 
 if TYPE_CHECKING:
+    from kdiag.health.own_cgroup import OwnCgroup
     from kdiag.procfs.bracketed_choice import BracketedChoice
     from kdiag.procfs.buddyinfo import BuddyInfo
     from kdiag.procfs.cmdline import CmdLine
@@ -70,6 +71,8 @@ class TaskDetail(NamedTuple):
     syscall: "Optional[PidSyscall]" = None
     limits: "Optional[PidLimits]" = None
     cgroup: "Optional[PidCgroup]" = None
+    frozen: Optional[bool] = None
+    """Whether a freezer of cgroup v1 holds it, which shows as state D too; ``None`` if that is not known."""
 
 
 class Cost(NamedTuple):
@@ -134,6 +137,8 @@ class Sample:
     dentry_state: "Optional[DentryState]" = None
     tcp_mem: "Optional[TcpMem]" = None
     self_cgroup: "Optional[PidCgroup]" = None
+    #: Limits and use of the groups in ``self_cgroup``, and of those above them.
+    cgroup: "Optional[OwnCgroup]" = None
     self_status: "Optional[PidStatus]" = None
 
     def __init__(self, facts: Facts) -> None:
@@ -153,6 +158,8 @@ class Sample:
         self.threads: Dict[Tuple[int, int], Task] = {}
         #: True if the threads of all processes were looked at for :attr:`threads`.
         self.threads_scanned = False
+        #: Why they were not though something points to blocked ones; empty if nothing does.
+        self.threads_skipped = ""
         #: Tasks of which more was read, by (pid, tid).
         self.details: Dict[Tuple[int, int], TaskDetail] = {}
         self.numa_nodes: List[NumaNode] = []

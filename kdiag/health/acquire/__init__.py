@@ -1,20 +1,21 @@
 """Taking a sample of a host: everything that a check or a table needs, read in one pass."""
 
 from heapq import nlargest
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional
 
+from kdiag.health.acquire.cgroup import read_cgroup
 from kdiag.health.acquire.file_systems import read_file_systems
 from kdiag.health.acquire.host_files import Scope, read_host_files
 from kdiag.health.acquire.nodes import read_disk_kinds, read_memory_controllers, read_numa_nodes
 from kdiag.health.acquire.reader import Reader
-from kdiag.health.acquire.tasks import read_details, read_tasks, read_threads
+from kdiag.health.acquire.tasks import TaskKey, read_details, read_tasks, read_threads
 from kdiag.health.sample import Sample, Task
 from kdiag.host.base import Host
 
-__all__ = ["Scope", "take_sample"]
+__all__ = ["FD_TASKS", "Scope", "take_sample"]
 
 #: Of so many tasks with the most open files the limit is read.
-_FD_TASKS = 16
+FD_TASKS = 16
 #: More stuck or dead tasks than this are counted, but not looked into one by one.
 _MAX_LOOKED_INTO = 64
 
@@ -26,6 +27,7 @@ def take_sample(host: Host, scope: Scope, before: Optional[Sample] = None) -> Sa
     sample = Sample(host.facts)
     reader = Reader(host, sample)
     read_host_files(reader, scope)
+    read_cgroup(reader, scope.last)
     read_numa_nodes(reader)
     read_tasks(reader)
     read_threads(reader)
@@ -33,28 +35,38 @@ def take_sample(host: Host, scope: Scope, before: Optional[Sample] = None) -> Sa
     if scope.last:
         read_disk_kinds(reader)
         read_memory_controllers(reader)
-        read_file_systems(reader)
-        read_details(reader, blocked, _OF_BLOCKED)
-        read_details(reader, _in_state(sample, "Z")[:_MAX_LOOKED_INTO], ("status",))
-        read_details(reader, _busiest(sample, before, scope.top), ("status",))
-        read_details(reader, _top(sample, _FD_TASKS, lambda task: task.fd_count or 0), ("limits",))
+        read_details(
+            reader,
+            (blocked, _OF_BLOCKED),
+            (_parents(sample, _in_state(sample, "Z"))[:_MAX_LOOKED_INTO], ("status",)),
+            (_busiest(sample, before, scope.top), ("status",)),
+            (_top(sample, FD_TASKS, lambda task: task.fd_count or 0), ("limits",)),
+        )
         _name_users(host, sample)
+        # Last: dead mounts use up the time for questions that may hang, and stacks tell who waits for them.
+        read_file_systems(reader)
     else:
-        read_details(reader, blocked, ("status",))
+        read_details(reader, (blocked, ("status",)))
     reader.finish()
     sample.costs = reader.costs
     return sample
 
 
-def _in_state(sample: Sample, state: str) -> List[Tuple[int, int]]:
+def _in_state(sample: Sample, state: str) -> List[TaskKey]:
     return [(pid, pid) for pid, task in sample.tasks.items() if task.stat.state == state]
 
 
-def _top(sample: Sample, count: int, key: Callable[[Task], int]) -> List[Tuple[int, int]]:
+def _parents(sample: Sample, children: List[TaskKey]) -> List[TaskKey]:
+    """Return the parents of some processes, as far as they are seen."""
+    parents = dict.fromkeys(sample.tasks[pid].stat.ppid for pid, _ in children)
+    return [(pid, pid) for pid in parents if pid in sample.tasks]
+
+
+def _top(sample: Sample, count: int, key: Callable[[Task], int]) -> List[TaskKey]:
     return [(task.pid, task.pid) for task in nlargest(count, sample.tasks.values(), key) if key(task)]
 
 
-def _busiest(sample: Sample, before: Optional[Sample], count: int) -> List[Tuple[int, int]]:
+def _busiest(sample: Sample, before: Optional[Sample], count: int) -> List[TaskKey]:
     """Return the tasks with the most CPU time, and with the most run delay, since ``before`` (or ever)."""
 
     def earlier(task: Task) -> Optional[Task]:

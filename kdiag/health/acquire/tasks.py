@@ -6,11 +6,12 @@ thousands of them it is most of what a snapshot costs. Nothing here reads ``cmdl
 for ever.
 """
 
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from kdiag.health.acquire.reader import Reader
 from kdiag.health.sample import Sample, Task, TaskDetail
 from kdiag.host.base import ReadError
+from kdiag.procfs.mountinfo import Mount
 from kdiag.procfs.pid_cgroup import parse_pid_cgroup
 from kdiag.procfs.pid_limits import parse_pid_limits
 from kdiag.procfs.pid_schedstat import parse_pid_schedstat
@@ -19,8 +20,12 @@ from kdiag.procfs.pid_stat import parse_pid_stat
 from kdiag.procfs.pid_status import parse_pid_status
 from kdiag.procfs.pid_syscall import parse_pid_syscall
 from kdiag.procfs.pid_wchan import parse_pid_wchan
+from kdiag.procfs.word import parse_word
 
-__all__ = ["MAX_THREADS", "read_details", "read_tasks", "read_threads"]
+__all__ = ["MAX_THREADS", "TaskKey", "read_details", "read_tasks", "read_threads"]
+
+#: A task as details and threads are kept: process id, thread id.
+TaskKey = Tuple[int, int]
 
 #: More threads than this are not looked at one by one; the sample then says that it did not.
 MAX_THREADS = 5000
@@ -37,6 +42,8 @@ _DETAILS: Dict[str, Tuple[Callable[..., Any], bool]] = {
 }
 
 _STAT, _SCHEDSTAT, _FD = "/proc/[pid]/stat", "/proc/[pid]/schedstat", "/proc/[pid]/fd"
+_TASK, _THREAD_STAT = "/proc/[pid]/task", "/proc/[pid]/task/[tid]/stat"
+_FREEZER = "/sys/fs/cgroup/freezer/*/freezer.state"
 
 
 def read_tasks(reader: Reader) -> None:
@@ -81,23 +88,36 @@ def read_threads(reader: Reader) -> None:
     if not _points_to_blocked(sample):
         return
     many = [task for task in sample.tasks.values() if (task.stat.num_threads or 1) > 1]
-    if sum(task.stat.num_threads or 1 for task in many) > MAX_THREADS:
+    threads = sum(task.stat.num_threads or 1 for task in many)
+    if threads > MAX_THREADS:
+        sample.threads_skipped = (
+            f"there are {threads} threads of processes with more than one; not more than {MAX_THREADS} "
+            "are looked at one by one, so only the first thread of each process was"
+        )
         return
     for task in many:
-        folder = f"/proc/{task.pid}/task"
+        folder = f"{_proc(task.pid)}/task"
         try:
             names = reader.host.list(folder)
         except ReadError as error:
-            reader.fail(error.failure, "/proc/[pid]/task")
+            reader.fail(error.failure, _TASK)
             continue
         for name in names:
-            if not name.isdigit() or int(name) == task.pid:
-                continue
-            data = reader.bytes_of(f"{folder}/{name}/stat", "/proc/[pid]/task/[tid]/stat")
-            if data is not None and data[data.rfind(b")") + 2 :][:1] == b"D":
-                stat = parse_pid_stat(data, f"{folder}/{name}/stat")
-                sample.threads[task.pid, int(name)] = Task(int(name), stat, None, None)
+            if name.isdigit() and int(name) != task.pid:
+                _read_thread(reader, task.pid, int(name))
     sample.threads_scanned = True
+
+
+def _read_thread(reader: Reader, pid: int, tid: int) -> None:
+    folder = f"{_proc(pid)}/task/{tid}"
+    data = reader.bytes_of(f"{folder}/stat", _THREAD_STAT)
+    if data is None:
+        return
+    state = data.rfind(b")") + 2
+    if data[state : state + 1] == b"D":
+        stat = parse_pid_stat(data, f"{folder}/stat")
+        schedstat = reader.parse(f"{folder}/schedstat", parse_pid_schedstat, _SCHEDSTAT)
+        reader.sample.threads[pid, tid] = Task(tid, stat, schedstat, None)
 
 
 def _points_to_blocked(sample: Sample) -> bool:
@@ -110,14 +130,50 @@ def _points_to_blocked(sample: Sample) -> bool:
     return some is not None and (some.avg10_pct or 0.0) > 0.0
 
 
-def read_details(reader: Reader, chosen: Iterable[Tuple[int, int]], files: Tuple[str, ...]) -> None:
-    """Read some files of some tasks, given as (pid, tid), into :attr:`Sample.details`."""
-    for pid, tid in chosen:
-        folder = f"/proc/{pid}" if pid == tid else f"/proc/{pid}/task/{tid}"
-        detail = reader.sample.details.get((pid, tid), TaskDetail())
-        for name in files:
-            if getattr(detail, name) is None:
-                parser, may_block = _DETAILS[name]
-                record = reader.parse(f"{folder}/{name}", parser, f"/proc/[pid]/{name}", may_block)
-                detail = detail._replace(**{name: record})
-        reader.sample.details[pid, tid] = detail
+def read_details(reader: Reader, *wanted: Tuple[Iterable[TaskKey], Tuple[str, ...]]) -> None:
+    """Read some files of some tasks into :attr:`Sample.details`, each file once whoever else wants it."""
+    files: Dict[TaskKey, Dict[str, None]] = {}
+    for keys, names in wanted:
+        for key in keys:
+            files.setdefault(key, {}).update(dict.fromkeys(names))
+    for (pid, tid), chosen in files.items():
+        folder = _proc(pid) if pid == tid else f"{_proc(pid)}/task/{tid}"
+        found: Dict[str, Any] = {}
+        for name in chosen:
+            parser, may_block = _DETAILS[name]
+            found[name] = reader.parse(f"{folder}/{name}", parser, f"/proc/[pid]/{name}", may_block)
+        reader.sample.details[pid, tid] = TaskDetail(**found)
+    _read_freezers(reader)
+
+
+def _read_freezers(reader: Reader) -> None:
+    """Find out which tasks a freezer of cgroup v1 holds, such as those of a paused container.
+
+    They are in state D, and nothing else of them tells: wchan and stack may show where they slept before.
+    """
+    sample = reader.sample
+    mounts = sample.mountinfo.mounts if sample.mountinfo is not None else ()
+    freezers = [mount for mount in mounts if mount.fs_type == "cgroup" and "freezer" in mount.super_options]
+    states: Dict[str, Optional[bool]] = {}
+    for key, detail in sample.details.items():
+        path = detail.cgroup.v1_path("freezer") if detail.cgroup is not None else None
+        folder = _folder(freezers, path) if path is not None else None
+        if folder is None:
+            continue
+        if folder not in states:
+            word = reader.parse(f"{folder}/freezer.state", parse_word, _FREEZER)
+            states[folder] = None if word is None or word.value is None else word.value != "THAWED"
+        sample.details[key] = detail._replace(frozen=states[folder])
+
+
+def _folder(mounts: List[Mount], path: str) -> Optional[str]:
+    """Return where the files of a cgroup are; a mount may show a part of the tree only."""
+    for mount in mounts:
+        root = mount.root.rstrip("/")
+        if path == mount.root or path.startswith(root + "/"):
+            return (mount.mount_point + path[len(root) :]).rstrip("/")
+    return None
+
+
+def _proc(pid: int) -> str:
+    return f"/proc/{pid}"

@@ -4,12 +4,16 @@ import errno
 import time
 from typing import Dict, List, Tuple, Union
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from kdiag.health.acquire import Scope, take_sample
 from kdiag.health.acquire.file_systems import PSEUDO_TYPES, may_block, visible, with_space
 from kdiag.health.sample import Sample
-from kdiag.host.base import FileSystemSize
+from kdiag.host.base import FileSystemSize, Reading
 from kdiag.host.memory import MemoryHost
 from kdiag.procfs.mountinfo import Mount, parse_mountinfo
+from tests.health.task_files import stat
 
 ROOT = "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw"
 PROC = "23 22 0:21 / /proc rw - proc proc rw"
@@ -66,6 +70,11 @@ def test_of_mounts_on_one_place_the_last_is_visible_with_what_hangs_on_it() -> N
         "31 30 0:28 / /dev/shm/above rw - tmpfs seen rw",
     )
     assert [mount.source for mount in visible(mounts)] == ["/dev/vda", "second", "seen"]
+
+
+def test_which_of_two_mounts_on_one_place_is_on_top_is_told_by_their_parents_not_by_their_order() -> None:
+    second, first = "30 25 0:27 / /m rw - tmpfs second rw", "25 22 0:23 / /m rw - tmpfs first rw"
+    assert [mount.source for mount in visible(mounts_of(ROOT, second, first))] == ["/dev/vda", "second"]
 
 
 def test_a_mount_below_another_that_was_there_first_is_visible() -> None:
@@ -174,6 +183,23 @@ def test_a_network_mount_and_what_lies_behind_one_are_asked_by_a_child() -> None
     ]
 
 
+def test_where_stuck_tasks_wait_is_read_before_the_mounts_that_use_up_the_time() -> None:
+    order: List[str] = []
+
+    class OrderedHost(MemoryHost):
+        def reading(self, path: str, may_block: bool = False) -> Reading:
+            order.append(path)
+            return super().reading(path, may_block)
+
+        def statvfs(self, path: str, may_block: bool = True) -> FileSystemSize:
+            order.append(f"statvfs {path}")
+            return ROOMY
+
+    table = f"{ROOT}\n30 22 0:40 / /nas rw - nfs4 nas:/ rw\n".encode()
+    take_sample(OrderedHost([{"/proc/self/mountinfo": table, "/proc/7/stat": stat(7, state="D")}]), Scope())
+    assert order.index("/proc/7/stack") < order.index("statvfs /nas")
+
+
 def test_a_mount_that_does_not_answer_is_kept_with_its_failure() -> None:
     _, sample = asked_and_sample(
         {"/": ROOMY, "/nas": errno.ETIMEDOUT}, ROOT, "30 22 0:40 / /nas rw - nfs4 nas:/ rw"
@@ -196,6 +222,25 @@ def test_a_mount_that_went_away_or_is_out_of_reach_is_kept_with_its_failure() ->
 def test_without_a_mount_table_nothing_is_asked() -> None:
     host = MemoryHost([{"/proc/uptime": b"1.00 1.00\n"}])
     assert take_sample(host, Scope()).file_systems == []
+
+
+PLACES = st.lists(st.sampled_from(["a", "b", "c"]), max_size=4).map(lambda names: "/" + "/".join(names))
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9), PLACES), max_size=12))
+def test_whatever_the_table_holds_each_place_and_device_is_asked_at_most_once(
+    rows: List[Tuple[int, int, str]],
+) -> None:
+    mounts = mounts_of(
+        *(f"{own} {above} 8:{own} / {place} rw - ext4 /dev/x rw" for own, above, place in rows)
+    )
+    seen = visible(mounts)
+    assert len(set(places(seen))) == len(seen)
+    assert set(places(seen)) <= set(places(mounts))
+    asked = with_space(mounts)
+    assert len({mount.minor for mount in asked}) == len(asked)
+    for mount in asked:
+        may_block(mount, {each.mount_id: each for each in mounts})
 
 
 def test_ten_thousand_mounts_are_sorted_out_in_a_moment() -> None:

@@ -12,6 +12,7 @@ from kdiag.health.acquire.tasks import MAX_THREADS
 from kdiag.health.sample import Sample
 from kdiag.host.base import Failure, ReadError, Reading
 from kdiag.host.memory import Content, MemoryHost
+from tests.health.task_files import stat, status
 
 QUIET_LOAD = b"0.07 0.03 0.01 1/118 1800\n"
 SOME_LOAD = b"1.50 0.90 0.40 1/118 1800\n"
@@ -21,21 +22,6 @@ QUIET: Dict[str, Content] = {
     "/proc/loadavg": QUIET_LOAD,
 }
 FREEZER_MOUNT = b"40 24 0:32 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer\n"
-
-
-def stat(pid: int, comm: str = "worker", state: str = "S", ppid: int = 1, threads: int = 1) -> bytes:
-    """Return a stat file as Linux 6.18 prints it."""
-    return (
-        f"{pid} ({comm}) {state} {ppid} {pid} {pid} 0 -1 4194304 106 0 0 0 3 1 0 0 20 0 {threads} 0 9000 "
-        "2400256 253 18446744073709551615 1 1 0 0 0 0 0 6 0 1 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
-    ).encode()
-
-
-def status(name: str = "worker") -> bytes:
-    return (
-        f"Name:\t{name}\nUid:\t1000\t1000\t1000\t1000\n"
-        "voluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t1\n"
-    ).encode()
 
 
 class CountingHost(MemoryHost):
@@ -134,7 +120,7 @@ def test_a_thread_in_d_is_found_where_something_points_to_it(sign: Dict[str, Con
             "/proc/7/task/8/stat": stat(8, "a) D (b", "S"),
             "/proc/7/task/9/stat": stat(9, "flush", "D"),
             "/proc/7/task/9/schedstat": b"69454 0 5\n",
-            "/proc/7/task/9/status": status("flush"),
+            "/proc/7/task/9/status": status("flush", uid=1000),
             "/proc/7/task/9/wchan": b"folio_wait_bit",
             **sign,
         }

@@ -1,5 +1,8 @@
+from typing import Dict
+
 import pytest
 
+from kdiag.host.memory import Content
 from tests.health.checks.verdicts import findings, not_applicable, only
 from tests.health.windows import window_of
 
@@ -30,8 +33,15 @@ def test_the_group_that_was_throttled_is_named_with_its_quota_and_its_lines() ->
 
 @pytest.mark.parametrize(
     ("periods", "throttled", "status"),
-    [(100, 4, "ok"), (100, 5, "warning"), (100, 24, "warning"), (100, 25, "critical")]
-    + [(5, 5, "critical"), (4, 4, "info"), (0, 0, "ok")],
+    [
+        (100, 4, "ok"),
+        (100, 5, "warning"),
+        (100, 24, "warning"),
+        (100, 25, "critical"),
+        (5, 5, "critical"),
+        (4, 4, "info"),
+        (0, 0, "ok"),
+    ],
 )
 def test_throttling_is_judged_by_its_share_of_enough_periods(
     periods: int, throttled: int, status: str
@@ -99,7 +109,7 @@ def test_who_may_not_know_the_own_group_is_told_so() -> None:
     )
 
 
-def memory(limit: int, current: int, inactive: int) -> "dict[str, bytes]":
+def memory(limit: int, current: int, inactive: int) -> Dict[str, Content]:
     return {
         f"{SCOPE}/memory.max": b"%d\n" % limit,
         f"{SCOPE}/memory.current": b"%d\n" % current,

@@ -10,11 +10,12 @@ from kdiag.health.finding import Finding
 from kdiag.health.observe import Plan, observe
 from kdiag.health.snapshot import Snapshot
 from kdiag.health.subjects import MOST_SUBJECTS
+from kdiag.health.tables import TABLES
 from kdiag.host.base import FileSystemSize
 from kdiag.host.guard import Guard
 from kdiag.host.memory import MemoryHost
 from tests.health.overlay import quiet_files
-from tests.health.task_files import changed, found
+from tests.health.task_files import changed, found, table
 
 MOUNTINFO = "/proc/self/mountinfo"
 GIB = 1 << 18
@@ -54,7 +55,9 @@ def test_space_is_told_as_df_counts_it() -> None:
 def test_if_all_have_room_the_fullest_is_told() -> None:
     finding = only(changed(file_systems={"/data": size(200, 1000)}), "fs.space")
     assert (finding.status, finding.subject, finding.value) == ("ok", "", 20.0)
-    assert finding.summary == "3 file systems; the least left has /data: 1 MiB of 4 MiB available (20.0%)"
+    assert (
+        finding.summary == "3 file systems; the least left has /data: 800.0 KiB of 3.9 MiB available (20.0%)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,12 +118,14 @@ def test_a_mount_that_was_not_asked_for_lack_of_time_is_not_called_stuck() -> No
     host = SlowHost([{**quiet_files()[0], **mounts(*lines)}])
     host.ask = lambda path: guard.call(path, "statvfs", path)
     try:
-        snapshot = observe(host, Plan(CHECKS, (), once=True, strict=True))
+        snapshot = observe(host, Plan(CHECKS, TABLES, once=True, strict=True))
     finally:
         guard.close()
     assert told(snapshot, "fs.stuck") == ["critical /nas1", "unknown"]
     assert found(snapshot, "fs.stuck")[1].because.startswith("/nas2: statvfs: no answer in time (not asked: ")
     assert told(snapshot, "fs.space") == ["ok"]
+    rows = table(snapshot, "file_systems").rows
+    assert [(row[0], row[-2]) for row in rows[:2]] == [("/nas1", "did not answer"), ("/nas2", "not asked")]
 
 
 def test_no_file_system_with_space_is_nothing_to_judge() -> None:
@@ -205,5 +210,5 @@ def test_a_limit_of_zero_is_full_only_if_something_is_used() -> None:
 def test_a_failure_of_a_mount_names_it_and_counts_the_others() -> None:
     denied: Dict[str, Union[FileSystemSize, int]] = {"/data": 13, "/dev/shm": 13}
     findings = found(changed(file_systems=denied), "fs.inodes")
-    assert [finding.status for finding in findings] == ["ok", "unknown"]
-    assert findings[1].because == "/data: statvfs: not permitted (EACCES) (and 1 more file systems)"
+    assert [finding.status for finding in findings] == ["unknown", "ok"]
+    assert findings[0].because == "/data: statvfs: not permitted (EACCES) (and 1 more)"
