@@ -8,13 +8,12 @@ where it is set.
 Groups above a container's are out of its sight, and so are their limits.
 """
 
-from typing import TYPE_CHECKING, Mapping, NamedTuple, Optional, Tuple
+from typing import Mapping, NamedTuple, Optional, Tuple
 
-if TYPE_CHECKING:
-    from kdiag.procfs.cgroup_cpu import CgroupCpuStat, CpuMax
-    from kdiag.procfs.cgroup_memory import CgroupMemoryStat, MemoryEvents
-    from kdiag.procfs.limit import Limit
-    from kdiag.procfs.pressure import Pressure
+from kdiag.procfs.cgroup_cpu import CgroupCpuStat, CpuMax
+from kdiag.procfs.cgroup_memory import CgroupMemoryStat, MemoryEvents
+from kdiag.procfs.limit import Limit
+from kdiag.procfs.pressure import Pressure
 
 __all__ = [
     "CpuGroup",
@@ -33,11 +32,11 @@ class CpuGroup(NamedTuple):
 
     name: str
     files: Mapping[str, str]
-    quota: "Optional[CpuMax]" = None
-    stat: "Optional[CgroupCpuStat]" = None
+    quota: Optional[CpuMax] = None
+    stat: Optional[CgroupCpuStat] = None
 
     @property
-    def limit(self) -> "Optional[Limit]":
+    def limit(self) -> Optional[Limit]:
         """The quota in microseconds a period; ``None`` if it is not known."""
         return self.quota.quota_us if self.quota is not None else None
 
@@ -52,15 +51,15 @@ class MemoryGroup(NamedTuple):
 
     name: str
     files: Mapping[str, str]
-    limit: "Optional[Limit]" = None
-    high: "Optional[Limit]" = None
+    limit: Optional[Limit] = None
+    high: Optional[Limit] = None
     """From here on the kernel slows the group down; v1 has no such limit."""
     current_bytes: Optional[int] = None
     swap_bytes: Optional[int] = None
-    swap_limit: "Optional[Limit]" = None
+    swap_limit: Optional[Limit] = None
     """v1 limits memory and swap together, which is not this."""
-    stat: "Optional[CgroupMemoryStat]" = None
-    events: "Optional[MemoryEvents]" = None
+    stat: Optional[CgroupMemoryStat] = None
+    events: Optional[MemoryEvents] = None
 
     @property
     def limit_bytes(self) -> Optional[int]:
@@ -82,7 +81,7 @@ class PidsGroup(NamedTuple):
 
     name: str
     files: Mapping[str, str]
-    limit: "Optional[Limit]" = None
+    limit: Optional[Limit] = None
     current: Optional[int] = None
 
     @property
@@ -103,7 +102,7 @@ class OwnCgroup(NamedTuple):
     cpu: Tuple[CpuGroup, ...]
     memory: Tuple[MemoryGroup, ...]
     pids: Tuple[PidsGroup, ...]
-    pressure: "Mapping[str, Optional[Pressure]]"
+    pressure: Mapping[str, Optional[Pressure]]
     """Of the own group by path, ``/sys/fs/cgroup/a/cpu.pressure``; v1 has none."""
     out_of_reach: Mapping[str, Tuple[str, str]]
     """Path and reason, by controller."""

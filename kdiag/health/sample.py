@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Tuple
 
 from kdiag.health.finding import Evidence
 from kdiag.host.base import Facts, Failure, FileSystemSize
+from kdiag.procfs.meminfo import MemInfo
+from kdiag.procfs.mountinfo import Mount
+from kdiag.procfs.numastat import NumaStat
+from kdiag.procfs.pid_cgroup import PidCgroup
+from kdiag.procfs.pid_limits import PidLimits
+from kdiag.procfs.pid_schedstat import PidSchedstat
+from kdiag.procfs.pid_stat import PidStat
+from kdiag.procfs.pid_status import PidStatus
 
+# A name in quotes inside a NamedTuple is compiled when the class is made, which costs as much as an import:
+# what every run loads anyway is imported, the rest stays in quotes.
 if TYPE_CHECKING:
     from kdiag.health.own_cgroup import OwnCgroup
     from kdiag.procfs.bracketed_choice import BracketedChoice
@@ -20,20 +30,13 @@ if TYPE_CHECKING:
     from kdiag.procfs.interrupts import Interrupts
     from kdiag.procfs.loadavg import LoadAvg
     from kdiag.procfs.mdstat import MdStat
-    from kdiag.procfs.meminfo import MemInfo
-    from kdiag.procfs.mountinfo import Mount, MountInfo
+    from kdiag.procfs.mountinfo import MountInfo
     from kdiag.procfs.net_dev import NetDev
     from kdiag.procfs.net_snmp import NetSnmp
     from kdiag.procfs.net_sockstat import NetSockstat
     from kdiag.procfs.net_softnet_stat import NetSoftnetStat
-    from kdiag.procfs.numastat import NumaStat
     from kdiag.procfs.os_release import OsRelease
-    from kdiag.procfs.pid_cgroup import PidCgroup
-    from kdiag.procfs.pid_limits import PidLimits
-    from kdiag.procfs.pid_schedstat import PidSchedstat
     from kdiag.procfs.pid_stack import PidStack
-    from kdiag.procfs.pid_stat import PidStat
-    from kdiag.procfs.pid_status import PidStatus
     from kdiag.procfs.pid_syscall import PidSyscall
     from kdiag.procfs.pid_wchan import PidWchan
     from kdiag.procfs.pressure import Pressure
@@ -56,8 +59,8 @@ class Task(NamedTuple):
     """A process (or, in :attr:`Sample.threads`, a thread) as every sample has it."""
 
     pid: int
-    stat: "PidStat"
-    schedstat: "Optional[PidSchedstat]"
+    stat: PidStat
+    schedstat: Optional[PidSchedstat]
     fd_count: Optional[int]
     """Open descriptors; ``None`` where the kernel does not count them in st_size."""
 
@@ -65,12 +68,12 @@ class Task(NamedTuple):
 class TaskDetail(NamedTuple):
     """What is read only of tasks that a finding or a table speaks of."""
 
-    status: "Optional[PidStatus]" = None
+    status: Optional[PidStatus] = None
     wchan: "Optional[PidWchan]" = None
     stack: "Optional[PidStack]" = None
     syscall: "Optional[PidSyscall]" = None
-    limits: "Optional[PidLimits]" = None
-    cgroup: "Optional[PidCgroup]" = None
+    limits: Optional[PidLimits] = None
+    cgroup: Optional[PidCgroup] = None
     frozen: Optional[bool] = None
     """Whether a freezer of cgroup v1 holds it, which shows as state D too; ``None`` if that is not known."""
 
@@ -87,14 +90,14 @@ class NumaNode(NamedTuple):
     """One node of ``/sys/devices/system/node``."""
 
     node: int
-    meminfo: "Optional[MemInfo]"
-    numastat: "Optional[NumaStat]"
+    meminfo: Optional[MemInfo]
+    numastat: Optional[NumaStat]
 
 
 class MountedFileSystem(NamedTuple):
     """A mounted file system of which space is asked, or why it did not answer."""
 
-    mount: "Mount"
+    mount: Mount
     size: Optional[FileSystemSize]
     failure: Optional[Failure]
 

@@ -1,10 +1,12 @@
 """What the files of ``/proc/sys/fs`` and statvfs(2) really tell, once their traps are dealt with."""
 
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from kdiag.health.sample import MountedFileSystem, Sample
 from kdiag.host.base import FileSystemSize
-from kdiag.procfs.mountinfo import Mount
+
+if TYPE_CHECKING:
+    from kdiag.procfs.mountinfo import Mount
 
 __all__ = [
     "FORCED_READ_ONLY",
@@ -54,7 +56,7 @@ def inodes(size: FileSystemSize) -> Optional[Room]:
     return Room(size.available_files, total) if size.files > 0 and total > 0 else None
 
 
-def cannot_be_written(mount: Mount) -> bool:
+def cannot_be_written(mount: "Mount") -> bool:
     """Return whether a mount is read-only, by anybody's wish."""
     return mount.read_only or any(option in FORCED_READ_ONLY for option in mount.super_options)
 

@@ -1,6 +1,5 @@
 """Taking a sample of a host: everything that a check or a table needs, read in one pass."""
 
-from heapq import nlargest
 from typing import Callable, List, Optional
 
 from kdiag.health.acquire.cgroup import read_cgroup
@@ -48,7 +47,6 @@ def take_sample(host: Host, scope: Scope, before: Optional[Sample] = None) -> Sa
     else:
         read_details(reader, (blocked, ("status",)))
     reader.finish()
-    sample.costs = reader.costs
     return sample
 
 
@@ -63,7 +61,8 @@ def _parents(sample: Sample, children: List[TaskKey]) -> List[TaskKey]:
 
 
 def _top(sample: Sample, count: int, key: Callable[[Task], int]) -> List[TaskKey]:
-    return [(task.pid, task.pid) for task in nlargest(count, sample.tasks.values(), key) if key(task)]
+    ranked = sorted(sample.tasks.values(), key=key, reverse=True)
+    return [(task.pid, task.pid) for task in ranked[:count] if key(task)]
 
 
 def _busiest(sample: Sample, before: Optional[Sample], count: int) -> List[TaskKey]:

@@ -1,7 +1,6 @@
 """The single files of the catalogue, each into its field of the sample."""
 
-from importlib import import_module
-from typing import Any, Callable, Iterable, NamedTuple, Tuple
+from typing import Iterable, NamedTuple, Tuple
 
 from kdiag.health.acquire.reader import Reader
 from kdiag.procfs.catalogue import SOURCES, Source
@@ -22,13 +21,6 @@ class Scope(NamedTuple):
     """Of so many of the busiest tasks more is read."""
 
 
-def load_parser(source: Source) -> Callable[..., Any]:
-    """Import the parser that a row of the catalogue names."""
-    module, _, name = source.parser.partition(":")
-    parser: Callable[..., Any] = getattr(import_module(f"kdiag.procfs.{module}"), name)
-    return parser
-
-
 def wanted(source: Source, scope: Scope) -> bool:
     """Return whether a reading of this scope takes in the file."""
     if source.when == "asked":
@@ -42,7 +34,7 @@ def read_host_files(reader: Reader, scope: Scope, sources: Iterable[Source] = SO
     for source in sources:
         if not source.field or not wanted(source, scope):
             continue
-        record = reader.parse(source.path, load_parser(source))
+        record = reader.parse(source.path, source.parser)
         if record is None:
             continue
         container = getattr(sample, source.field, None)

@@ -2,9 +2,6 @@
 
 from kdiag.health.acquire.reader import Reader
 from kdiag.health.sample import NumaNode
-from kdiag.procfs.meminfo import parse_meminfo
-from kdiag.procfs.numastat import parse_numastat
-from kdiag.procfs.sysctl import parse_integer
 
 __all__ = ["read_disk_kinds", "read_memory_controllers", "read_numa_nodes"]
 
@@ -19,8 +16,8 @@ def read_numa_nodes(reader: Reader) -> None:
             reader.sample.numa_nodes.append(
                 NumaNode(
                     int(name[4:]),
-                    reader.parse(f"{_NODES}/{name}/meminfo", parse_meminfo),
-                    reader.parse(f"{_NODES}/{name}/numastat", parse_numastat),
+                    reader.parse(f"{_NODES}/{name}/meminfo", "meminfo:parse_meminfo"),
+                    reader.parse(f"{_NODES}/{name}/numastat", "numastat:parse_numastat"),
                 )
             )
     reader.sample.numa_nodes.sort(key=lambda node: node.node)
@@ -30,7 +27,7 @@ def read_disk_kinds(reader: Reader) -> None:
     """Read of each whole disk whether it is rotational; a partition or an odd driver does not say."""
     for folder in reader.names("/sys/block"):
         path = f"/sys/block/{folder}/queue/rotational"
-        record = reader.parse(path, parse_integer)
+        record = reader.parse(path, "sysctl:parse_integer")
         if record is not None and record.value is not None:
             # sysfs writes the / of a name such as cciss/c0d0 as !
             reader.sample.rotational[folder.replace("!", "/")] = bool(record.value)
@@ -42,6 +39,6 @@ def read_memory_controllers(reader: Reader) -> None:
         if name.startswith("mc") and name[2:].isdigit():
             for count in ("ce_count", "ue_count"):
                 path = f"{_CONTROLLERS}/{name}/{count}"
-                record = reader.parse(path, parse_integer)
+                record = reader.parse(path, "sysctl:parse_integer")
                 if record is not None and record.value is not None:
                     reader.sample.integers[path] = record.value

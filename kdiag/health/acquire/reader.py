@@ -1,13 +1,23 @@
 """Reading files into a sample: parsed, stamped, with what each cost; failures are kept, by kind."""
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from importlib import import_module
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from kdiag.health.sample import Cost, Sample
 from kdiag.host.base import Failure, Host, ReadError
 
-__all__ = ["Reader"]
+__all__ = ["Parser", "Reader", "load_parser"]
 
-Parser = Callable[..., Any]
+#: What parses a file: a function, or its name as the catalogue has it (``uptime:parse_uptime``). A name is
+#: imported only when there are bytes to parse, and many files are absent or seldom read.
+Parser = Union[str, Callable[..., Any]]
+
+
+def load_parser(name: str) -> Callable[..., Any]:
+    """Import the parser that a row of the catalogue names."""
+    module, _, function = name.partition(":")
+    parser: Callable[..., Any] = getattr(import_module(f"kdiag.procfs.{module}"), function)
+    return parser
 
 
 class Reader:
@@ -16,8 +26,8 @@ class Reader:
     def __init__(self, host: Host, sample: Sample) -> None:
         self.host = host
         self.sample = sample
-        #: By path, or by the family's pattern.
-        self.costs: Dict[str, Cost] = {}
+        #: By path, or by the family's pattern: reads, bytes, nanoseconds.
+        self._spent: Dict[str, List[int]] = {}
         self._family_failures: Dict[Tuple[str, str, Optional[int]], int] = {}
 
     def bytes_of(self, path: str, family: str = "", may_block: bool = False) -> Optional[bytes]:
@@ -32,7 +42,7 @@ class Reader:
             return None
         started, ended = reading.started_ns, reading.ended_ns
         if started is not None and ended is not None:
-            self.spend(family or path, 1, len(reading.data), ended - started)
+            self._spend(family or path, len(reading.data), ended - started)
             if not family:
                 self.sample.stamps_ns[path] = (started + ended) // 2
         if not family:
@@ -44,7 +54,7 @@ class Reader:
         data = self.bytes_of(path, family, may_block)
         if data is None:
             return None
-        record = parser(data, path)
+        record = (load_parser(parser) if isinstance(parser, str) else parser)(data, path)
         if record.problems:
             self.sample.problems.extend(record.problems)
         return record
@@ -66,12 +76,17 @@ class Reader:
             self._family_failures[key] = self._family_failures.get(key, 0) + 1
 
     def finish(self) -> None:
-        """Say once for each family how many of its files could not be read, and why."""
+        """Say once for each family how many of its files could not be read, and why; and what all cost."""
         for (family, kind, errno), count in self._family_failures.items():
             self.sample.failures[family] = Failure(family, kind, errno, f"{count} of them")
         self._family_failures.clear()
+        self.sample.costs = {key: Cost(*spent) for key, spent in self._spent.items()}
 
-    def spend(self, key: str, reads: int, size: int, duration_ns: int) -> None:
-        """Add what some reads cost."""
-        cost = self.costs.get(key, Cost(0, 0, 0))
-        self.costs[key] = Cost(cost.reads + reads, cost.bytes + size, cost.duration_ns + duration_ns)
+    def _spend(self, key: str, size: int, duration_ns: int) -> None:
+        spent = self._spent.get(key)
+        if spent is None:
+            self._spent[key] = [1, size, duration_ns]
+        else:
+            spent[0] += 1
+            spent[1] += size
+            spent[2] += duration_ns

@@ -6,21 +6,14 @@ thousands of them it is most of what a snapshot costs. Nothing here reads ``cmdl
 for ever.
 """
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from kdiag.health.acquire.reader import Reader
 from kdiag.health.sample import Sample, Task, TaskDetail
 from kdiag.host.base import ReadError
 from kdiag.procfs.mountinfo import Mount
-from kdiag.procfs.pid_cgroup import parse_pid_cgroup
-from kdiag.procfs.pid_limits import parse_pid_limits
 from kdiag.procfs.pid_schedstat import parse_pid_schedstat
-from kdiag.procfs.pid_stack import parse_pid_stack
 from kdiag.procfs.pid_stat import parse_pid_stat
-from kdiag.procfs.pid_status import parse_pid_status
-from kdiag.procfs.pid_syscall import parse_pid_syscall
-from kdiag.procfs.pid_wchan import parse_pid_wchan
-from kdiag.procfs.word import parse_word
 
 __all__ = ["MAX_THREADS", "TaskKey", "read_details", "read_tasks", "read_threads"]
 
@@ -32,13 +25,13 @@ MAX_THREADS = 5000
 
 #: What can be read of one task beyond the first pass, and whether reading it can block: ``stack`` and
 #: ``syscall`` take the lock of exec(2) (fs/proc/base.c, lock_trace), which a stuck task may hold.
-_DETAILS: Dict[str, Tuple[Callable[..., Any], bool]] = {
-    "status": (parse_pid_status, False),
-    "wchan": (parse_pid_wchan, False),
-    "limits": (parse_pid_limits, False),
-    "cgroup": (parse_pid_cgroup, False),
-    "stack": (parse_pid_stack, True),
-    "syscall": (parse_pid_syscall, True),
+_DETAILS: Dict[str, Tuple[str, bool]] = {
+    "status": ("pid_status:parse_pid_status", False),
+    "wchan": ("pid_wchan:parse_pid_wchan", False),
+    "limits": ("pid_limits:parse_pid_limits", False),
+    "cgroup": ("pid_cgroup:parse_pid_cgroup", False),
+    "stack": ("pid_stack:parse_pid_stack", True),
+    "syscall": ("pid_syscall:parse_pid_syscall", True),
 }
 
 _STAT, _SCHEDSTAT, _FD = "/proc/[pid]/stat", "/proc/[pid]/schedstat", "/proc/[pid]/fd"
@@ -161,7 +154,7 @@ def _read_freezers(reader: Reader) -> None:
         if folder is None:
             continue
         if folder not in states:
-            word = reader.parse(f"{folder}/freezer.state", parse_word, _FREEZER)
+            word = reader.parse(f"{folder}/freezer.state", "word:parse_word", _FREEZER)
             states[folder] = None if word is None or word.value is None else word.value != "THAWED"
         sample.details[key] = detail._replace(frozen=states[folder])
 

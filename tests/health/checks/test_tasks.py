@@ -144,6 +144,11 @@ def test_a_count_since_boot_is_told_with_one_reading_too() -> None:
     assert (finding.status, finding.summary) == ("warning", "2 found hung since boot")
 
 
+def test_a_count_of_hung_tasks_that_was_reset_hides_no_stuck_task() -> None:
+    reset = changed(in_d(900), first={HUNG: b"4\n"}, last={HUNG: b"0\n"})
+    assert [only(reset, check_id).status for check_id in ("task.d_state", "task.hung")] == ["warning", "ok"]
+
+
 def test_a_leader_that_ended_before_its_threads_is_not_dead() -> None:
     files = {f"/proc/{pid}/stat": stat(pid, "java", "Z", 412, threads=2) for pid in range(2000, 2020)}
     finding = only(changed(files), "task.zombie")

@@ -79,6 +79,16 @@ def test_the_worst_come_first_and_the_rest_is_summed_up() -> None:
     assert (findings[-1].status, findings[-1].subject, findings[-1].value) == ("warning", "others", 10)
 
 
+def test_a_critical_one_is_never_among_those_summed_up() -> None:
+    # Big disks with less left in per cent are warnings: they have hundreds of GiB.
+    lines = [f"{100 + n} 22 8:{n} / /big{n:02} rw - xfs /dev/sd{n} rw" for n in range(25)]
+    answers: Dict[str, Union[FileSystemSize, int]] = {
+        f"/big{n:02}": size(200 * GIB, 20480 * GIB) for n in range(25)
+    }
+    snapshot = changed(mounts(*lines), file_systems={**answers, "/data": size(29, 1000)})
+    assert told(snapshot, "fs.space")[0] == "critical /data"
+
+
 def test_a_place_with_odd_bytes_in_its_name_is_told_whole() -> None:
     line = "100 22 8:1 / /a\\040b\\012c rw - ext4 /dev/sda1 rw"
     snapshot = changed(mounts(line), file_systems={"/a b\nc": size(1, 100)})
@@ -144,7 +154,7 @@ def test_a_mount_that_went_read_only_is_told_with_both_lines() -> None:
         "/etc/fstab": b"# /srv\n/dev/sdb1 /srv ext4 defaults 0 2\n",
     }
     finding = only(changed(files, file_systems={"/srv": ROOMY}), "fs.readonly")
-    assert finding.summary == "/srv (ext4 on /dev/sdb1) is read-only: /etc/fstab wants it writable"
+    assert finding.summary == "/srv (ext4 on /dev/sdb1) cannot be written: /etc/fstab wants it writable"
     assert [str(each) for each in finding.evidence] == ["/proc/self/mountinfo:8", "/etc/fstab:2"]
 
 
