@@ -1,6 +1,8 @@
 """The options of the commands that run on a sick host, as data: click and the quick reader both go by it."""
 
-from typing import Any, NamedTuple, Tuple
+from typing import Any, Tuple
+
+from kdiag.records import NamedTuple
 
 __all__ = ["CHECK", "FAIL_ON", "SNAPSHOT", "Option", "defaults"]
 

@@ -4,9 +4,10 @@ Only what needs no explanation is read here: known options with good values. Any
 ``--help`` to a misspelt option, is left to click, which goes by the same table of options.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from kdiag.cli.options import CHECK, SNAPSHOT, Option, defaults
+from kdiag.records import NamedTuple
 
 __all__ = ["Request", "read_quickly", "seconds"]
 

@@ -21,10 +21,11 @@ known (the finding is then ``unknown`` and names the file), and :class:`DoesNotA
 nothing to judge.
 """
 
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from kdiag.health.finding import INSTANT, SINCE_BOOT, Evidence, Finding, NotApplicable, worst_status
 from kdiag.health.window import CannotJudge, Window
+from kdiag.records import NamedTuple
 
 __all__ = ["Case", "Check", "DoesNotApply", "Thresholds", "Verdict", "check", "judge"]
 

@@ -15,11 +15,12 @@ The columns are documented in Documentation/filesystems/proc.rst; what makes the
 """
 
 from functools import lru_cache
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Union
+from typing import Dict, Iterable, List, Mapping, Optional, Union
 
 from kdiag.health.sample import Sample
 from kdiag.health.window import CannotJudge, Window
 from kdiag.procfs.stat import CpuTimes, Stat
+from kdiag.records import NamedTuple
 
 __all__ = ["CpuShares", "CpuUsage", "cpu_usage", "elapsed_ticks", "growth", "shares"]
 

@@ -11,10 +11,11 @@ Documented in Documentation/admin-guide/iostats.rst. The traps of /proc/diskstat
 - A device whose counters went back was taken away and came again: nothing is known of it.
 """
 
-from typing import Iterable, List, NamedTuple, Optional
+from typing import Iterable, List, Optional
 
 from kdiag.health.window import CannotJudge, Window, counter_delta
 from kdiag.procfs.diskstats import Disk
+from kdiag.records import NamedTuple
 
 __all__ = ["DISKSTATS", "DiskRates", "DiskView", "disk_rates", "is_layered", "view_disks", "whole_disks"]
 

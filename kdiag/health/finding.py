@@ -3,7 +3,9 @@
 Ids and field names are an interface: scripts and dashboards hold on to them.
 """
 
-from typing import Mapping, NamedTuple, Optional, Tuple
+from typing import Mapping, Optional, Tuple
+
+from kdiag.records import NamedTuple
 
 __all__ = [
     "INSTANT",

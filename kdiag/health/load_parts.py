@@ -3,9 +3,10 @@
 The load averages (kernel/sched/loadavg.c) count both alike, so a load says nothing before it is split.
 """
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from kdiag.health.sample import Sample
+from kdiag.records import NamedTuple
 
 __all__ = ["BlockedTasks", "blocked_tasks", "runnable_tasks"]
 

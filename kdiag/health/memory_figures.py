@@ -1,6 +1,6 @@
 """Figures of memory for checks and tables: what is available, swap on disk and in RAM, rates of vmstat."""
 
-from typing import Callable, Iterable, List, NamedTuple, Optional, Tuple, TypeVar
+from typing import Callable, Iterable, List, Optional, Tuple, TypeVar
 
 from kdiag.health.finding import Evidence
 from kdiag.health.sample import Sample
@@ -8,6 +8,7 @@ from kdiag.health.window import CannotJudge, Rate, Window
 from kdiag.procfs.meminfo import MemInfo
 from kdiag.procfs.swaps import SwapArea
 from kdiag.procfs.vmstat import VmStat
+from kdiag.records import NamedTuple
 
 __all__ = [
     "MEMINFO",

@@ -1,6 +1,6 @@
 """What interfaces and the CPUs' receive queues did between two samples, for the checks and the tables."""
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from kdiag.health.finding import Evidence
 from kdiag.health.sample import Sample
@@ -9,6 +9,7 @@ from kdiag.procfs.net_dev import NetInterface
 from kdiag.procfs.net_snmp import NetSnmp
 from kdiag.procfs.net_softnet_stat import SoftnetCpu
 from kdiag.procfs.text import decode
+from kdiag.records import NamedTuple
 
 __all__ = [
     "NETSTAT",

@@ -1,6 +1,6 @@
 """Looking at a host: one reading, two, or one after another, each pair judged and made into a snapshot."""
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from kdiag.health.acquire import Scope, take_sample
 from kdiag.health.check import Check, Thresholds, Verdict, judge
@@ -11,6 +11,7 @@ from kdiag.health.snapshot import HostName, ReadCost, Snapshot
 from kdiag.health.table import FilledTable, Table, TableOptions, fill
 from kdiag.health.window import Window
 from kdiag.host.base import Facts, Host
+from kdiag.records import NamedTuple
 
 __all__ = ["Plan", "observe", "watch"]
 

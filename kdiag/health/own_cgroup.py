@@ -8,12 +8,13 @@ where it is set.
 Groups above a container's are out of its sight, and so are their limits.
 """
 
-from typing import Mapping, NamedTuple, Optional, Tuple
+from typing import Mapping, Optional, Tuple
 
 from kdiag.procfs.cgroup_cpu import CgroupCpuStat, CpuMax
 from kdiag.procfs.cgroup_memory import CgroupMemoryStat, MemoryEvents
 from kdiag.procfs.limit import Limit
 from kdiag.procfs.pressure import Pressure
+from kdiag.records import NamedTuple
 
 __all__ = [
     "CpuGroup",

@@ -4,7 +4,7 @@ A field that is ``None`` was not read; :attr:`Sample.failures` says why. The byt
 finding can show the very line that it rests on.
 """
 
-from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 from kdiag.health.finding import Evidence
 from kdiag.host.base import Facts, Failure, FileSystemSize
@@ -16,6 +16,7 @@ from kdiag.procfs.pid_limits import PidLimits
 from kdiag.procfs.pid_schedstat import PidSchedstat
 from kdiag.procfs.pid_stat import PidStat
 from kdiag.procfs.pid_status import PidStatus
+from kdiag.records import NamedTuple
 
 # A name in quotes inside a NamedTuple is compiled when the class is made, which costs as much as an import:
 # what every run loads anyway is imported, the rest stays in quotes.

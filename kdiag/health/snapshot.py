@@ -1,11 +1,12 @@
 """A snapshot: findings and tables of a host, with what could not be read and what it cost."""
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional, Tuple
 
 from kdiag.health.finding import Finding, NotApplicable
 from kdiag.health.table import FilledTable
 from kdiag.host.base import Failure
 from kdiag.procfs.text import Problem
+from kdiag.records import NamedTuple
 
 __all__ = ["HostName", "ReadCost", "Snapshot"]
 

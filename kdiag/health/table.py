@@ -4,10 +4,11 @@ A table is a row type with units in its field names, and a pure function from a 
 field is shown follows from its unit; only headers that people know by another name are given.
 """
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from kdiag.health.finding import INSTANT
 from kdiag.health.window import CannotJudge, Window
+from kdiag.records import NamedTuple
 
 __all__ = ["FilledTable", "Rows", "Table", "TableOptions", "fill"]
 

@@ -4,10 +4,11 @@ State D by itself is normal: every read from a disk passes through it. A task is
 readings and has not run in between, which its counts of context switches tell, or its number of time slices.
 """
 
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from kdiag.health.sample import Sample, Task, TaskDetail
 from kdiag.health.window import CannotJudge, Window
+from kdiag.records import NamedTuple
 
 __all__ = [
     "SleepingTask",

@@ -1,9 +1,10 @@
 """What the files of ``/proc/sys/fs`` and statvfs(2) really tell, once their traps are dealt with."""
 
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
 
 from kdiag.health.sample import MountedFileSystem, Sample
 from kdiag.host.base import FileSystemSize
+from kdiag.records import NamedTuple
 
 if TYPE_CHECKING:
     from kdiag.procfs.mountinfo import Mount

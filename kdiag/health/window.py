@@ -5,11 +5,12 @@ rule here (the classes are those of :data:`COUNTER_CLASSES`), and where no rule 
 answer is :class:`CannotJudge`, with the reason.
 """
 
-from typing import Callable, NamedTuple, Optional, TypeVar
+from typing import Callable, Optional, TypeVar
 
 from kdiag.health.finding import SINCE_BOOT
 from kdiag.health.sample import Sample
 from kdiag.host.base import Failure
+from kdiag.records import NamedTuple
 
 __all__ = ["COUNTER_CLASSES", "CannotJudge", "Rate", "Window", "counter_delta", "need"]
 

@@ -5,7 +5,9 @@ Paths are absolute as on that host (``/proc/stat``), wherever its files really l
 """
 
 import errno
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
+
+from kdiag.records import NamedTuple
 
 __all__ = ["KINDS", "Facts", "Failure", "FileSystemSize", "Host", "ReadError", "Reading", "kind_of_errno"]
 

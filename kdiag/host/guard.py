@@ -14,9 +14,10 @@ since each counts in the load that is being diagnosed.
 import contextlib
 import os
 import time
-from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Union
+from typing import Any, Callable, List, Mapping, Optional, Union
 
 from kdiag.host.base import Failure, ReadError, kind_of_errno
+from kdiag.records import NamedTuple
 
 __all__ = ["MAX_STUCK", "Guard", "Operation"]
 

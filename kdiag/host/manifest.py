@@ -7,10 +7,11 @@ its number depends on the machine. What is read back may come from anybody: a va
 """
 
 import errno
-from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple
 
 from kdiag.host.base import KINDS, Facts, FileSystemSize
 from kdiag.host.recording import BUNDLE, MANIFEST, BadRecording
+from kdiag.records import NamedTuple
 
 __all__ = [
     "FORMAT",

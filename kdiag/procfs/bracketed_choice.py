@@ -8,10 +8,11 @@ Trap: a disk whose scheduler cannot be switched has the bare word ``none`` (elv_
 block/elevator.c), so a word that stands alone is the one in force.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.one_line import one_line
 from kdiag.procfs.text import Problem, decode, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["BracketedChoice", "parse_bracketed_choice"]
 

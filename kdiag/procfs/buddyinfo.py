@@ -5,9 +5,10 @@ counts free blocks of 2**n pages. How many columns there are is the kernel's cho
 most builds, not on all, so the largest is ``free_blocks[-1]`` and no fixed number.
 """
 
-from typing import List, NamedTuple, Tuple
+from typing import List, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["BuddyInfo", "BuddyZone", "parse_buddyinfo"]
 

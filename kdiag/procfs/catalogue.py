@@ -4,7 +4,9 @@ Nothing outside this table is read: some files below /proc act when they are rea
 mount something (``fs/binfmt_misc`` under autofs) or wait for a lock (``cmdline`` of a stuck task).
 """
 
-from typing import NamedTuple, Tuple
+from typing import Tuple
+
+from kdiag.records import NamedTuple
 
 __all__ = ["COSTS", "SOURCES", "Source"]
 

@@ -11,12 +11,13 @@ v1 has no ``cpu.max`` but two files of one number each, ``cpu.cfs_quota_us`` (-1
 :func:`~kdiag.procfs.sysctl.parse_integer` the other, and a :class:`CpuMax` holds them too.
 """
 
-from typing import List, Mapping, NamedTuple, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple
 
 from kdiag.procfs.flat_keyed import flat_keyed
 from kdiag.procfs.limit import Limit, limit_of_token
 from kdiag.procfs.one_line import one_line
 from kdiag.procfs.text import Problem, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["CgroupCpuStat", "CpuMax", "parse_cgroup_cpu_stat", "parse_cpu_max"]
 

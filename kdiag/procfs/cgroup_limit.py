@@ -9,11 +9,12 @@ prints a number about 2^63, ``cpu.cfs_quota_us`` prints -1. The limit that holds
 cgroup and of all above it. The root cgroup of v2 has none of these files.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.limit import Limit, limit_of_token
 from kdiag.procfs.one_line import one_line
 from kdiag.procfs.text import Problem, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["CgroupLimit", "parse_cgroup_limit"]
 

@@ -11,11 +11,12 @@ The current usage includes the page cache; what the cgroup works with is usage l
 alone). v1 has no such file: its ``memory.oom_control`` has an ``oom_kill`` line, and is of the same form.
 """
 
-from typing import List, Mapping, NamedTuple, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple
 
 from kdiag.procfs.flat_keyed import flat_keyed
 from kdiag.procfs.limit import Limit, limit_of_number
 from kdiag.procfs.text import Problem
+from kdiag.records import NamedTuple
 
 __all__ = ["CgroupMemoryStat", "MemoryEvents", "parse_cgroup_memory_stat", "parse_memory_events"]
 

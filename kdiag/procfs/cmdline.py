@@ -6,9 +6,10 @@ A double quote protects blanks, around a whole parameter or around its value, an
 """
 
 import re
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["CmdLine", "Parameter", "parse_cmdline"]
 

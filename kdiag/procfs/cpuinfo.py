@@ -12,9 +12,10 @@ are taken from it, each in the first of its spellings that is there:
 """
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["CpuInfo", "parse_cpuinfo"]
 

@@ -5,10 +5,11 @@ Documented in Documentation/admin-guide/cputopology.rst. ``/sys/devices/system/n
 ``cpulist`` of a node that has memory only).
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.one_line import one_line
 from kdiag.procfs.text import Problem, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["CpuList", "parse_cpulist"]
 

@@ -12,9 +12,10 @@ serves many requests at once; ``weighted_ms`` counts discards and flushes too wh
 and md devices count again what their legs count; loop, ram and zram devices are in the file as well.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["Disk", "DiskStats", "parse_diskstats"]
 

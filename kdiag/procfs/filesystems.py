@@ -5,9 +5,10 @@ type a line behind a tab; ``nodev`` before the tab marks a type that needs no bl
 nfs). A type whose module is not loaded yet is not in the list, so absence does not mean unsupported.
 """
 
-from typing import List, NamedTuple, Tuple
+from typing import List, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["FilesystemType", "Filesystems", "parse_filesystems"]
 

@@ -7,10 +7,11 @@ field. ``#`` starts a comment line, or a comment behind the options. The options
 them may be missing.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.mountinfo import split_options
 from kdiag.procfs.text import Problem, decode, problem, unescape_octal, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["Fstab", "FstabEntry", "parse_fstab"]
 

@@ -9,10 +9,11 @@ CPU's count). What follows the numbers has blanks in it and no fixed columns. Th
 interrupts and is, next to slabinfo, the most costly of the host's to read.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.cpu_columns import counts, cpu_heading
 from kdiag.procfs.text import Problem, complete_lines, decode, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["Interrupt", "Interrupts", "parse_interrupts"]
 

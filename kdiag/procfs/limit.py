@@ -3,9 +3,10 @@
 ``None`` in place of a :class:`Limit` means that it could not be read, which is not the same as no limit.
 """
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from kdiag.procfs.text import unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["Limit", "limit_of_number", "limit_of_token"]
 

@@ -7,10 +7,11 @@ decayed over 1, 5 and 15 minutes from a sample of running plus uninterruptible (
 The counts after them are threads, not processes. The last process id is the reader's pid namespace's.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.one_line import one_line
 from kdiag.procfs.text import Problem, decimal, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["LoadAvg", "parse_loadavg"]
 

@@ -10,9 +10,10 @@ open file description (OFDLCK), which no process owns. Locks of processes outsid
 left out. Older kernels print an inode number above 2^63, as overlay file systems make them, as negative.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, hexadecimal, problem, signed, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["Lock", "Locks", "parse_locks"]
 

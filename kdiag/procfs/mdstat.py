@@ -14,9 +14,10 @@ another node of a cluster); newer kernels print ``broken`` for ``active`` once t
 """
 
 import re
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, signed, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["MdArray", "MdMember", "MdStat", "MdSync", "parse_mdstat"]
 

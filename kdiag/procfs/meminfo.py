@@ -10,9 +10,10 @@ Bounce and VmallocChunk are always 0 on today's kernels. A node's lines begin wi
 and FilePages of their own, and know neither MemAvailable nor swap.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["MemInfo", "parse_meminfo"]
 

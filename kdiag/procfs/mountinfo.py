@@ -13,9 +13,10 @@ backslash are, as ``\\040`` and its kin). A file system that went read-only afte
 """
 
 import re
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unescape_octal, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["Mount", "MountInfo", "parse_mountinfo", "split_options"]
 

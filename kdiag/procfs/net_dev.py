@@ -10,9 +10,10 @@ adds carrier, aborted, window and heartbeat errors. Bridges, bonds, VLANs and tu
 the device below them counts.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["NetDev", "NetInterface", "parse_net_dev"]
 

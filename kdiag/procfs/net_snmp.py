@@ -8,9 +8,10 @@ Traps: ``Tcp`` ``MaxConn`` is -1, the one signed column; the columns of ``IcmpMs
 so far, and more of them than fit into one pair of lines make a second pair.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, signed
+from kdiag.records import NamedTuple
 
 __all__ = ["NetSnmp", "parse_net_snmp"]
 

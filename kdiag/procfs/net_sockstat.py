@@ -8,9 +8,10 @@ are of the whole kernel. Old kernels have neither ``mem`` of UDP nor the line UD
 keys TCP6, UDP6, UDPLITE6, RAW6 and FRAG6, which stand in ``extra``.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, signed
+from kdiag.records import NamedTuple
 
 __all__ = ["NetSockstat", "parse_net_sockstat"]
 

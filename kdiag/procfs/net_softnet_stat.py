@@ -10,9 +10,10 @@ a line does not tell its CPU, and ``cpu`` is ``None`` there. Column 9 is a const
 longer counts collisions.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, hexadecimal, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["NetSoftnetStat", "SoftnetCpu", "parse_net_softnet_stat"]
 

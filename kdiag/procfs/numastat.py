@@ -5,10 +5,11 @@ Documented in Documentation/admin-guide/numastat.rst, made by drivers/base/node.
 With vm.numa_stat=0 the kernel stops counting, and the numbers stand still.
 """
 
-from typing import List, Mapping, NamedTuple, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple
 
 from kdiag.procfs.flat_keyed import flat_keyed
 from kdiag.procfs.text import Problem
+from kdiag.records import NamedTuple
 
 __all__ = ["NumaStat", "parse_numastat"]
 

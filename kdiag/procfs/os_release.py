@@ -7,9 +7,10 @@ special. Of two assignments the last one counts. A last line without a newline i
 """
 
 import re
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from kdiag.procfs.text import Problem, decode, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["OsRelease", "parse_os_release"]
 

@@ -10,9 +10,10 @@ the reader sees. The cgroup of a zombie on v2 may be gone: its path then ends in
 name may do too.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["CgroupLine", "PidCgroup", "parse_pid_cgroup"]
 

@@ -9,10 +9,11 @@ process. What a process's threads and the children it waited for did is counted 
 Mode 0400, and reading it needs the right to ptrace the process.
 """
 
-from typing import List, Mapping, NamedTuple, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple
 
 from kdiag.procfs.flat_keyed import flat_keyed
 from kdiag.procfs.text import Problem
+from kdiag.records import NamedTuple
 
 __all__ = ["PidIo", "parse_pid_io"]
 

@@ -8,10 +8,11 @@ Traps. ``Max processes`` bounds the tasks of a user, not those of the process. T
 process that is just going away.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from kdiag.procfs.limit import Limit, limit_of_token
 from kdiag.procfs.text import Problem, complete_lines, decode, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["PidLimit", "PidLimits", "parse_pid_limits"]
 

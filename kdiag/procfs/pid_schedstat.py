@@ -7,10 +7,11 @@ Traps. It is of one thread: for a process, its main thread; the others are below
 keeps no such account prints ``0 0 0``. It can be there where ``/proc/schedstat`` is not.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.one_line import one_line
 from kdiag.procfs.text import Problem, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["PidSchedstat", "parse_pid_schedstat"]
 

@@ -11,9 +11,10 @@ Traps. The file is empty for a task that is running on a CPU, and for a zombie.
 """
 
 import re
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["PidStack", "StackFrame", "parse_pid_stack"]
 

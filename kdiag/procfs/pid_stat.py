@@ -17,9 +17,10 @@ This file is read for every task of the host, so only what a first look at each 
 numbers; the other columns are checked, kept as they were printed, and converted when they are asked for.
 """
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional, Tuple
 
 from kdiag.procfs.text import Problem, decode, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["PidStat", "parse_pid_stat"]
 

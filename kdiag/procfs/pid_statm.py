@@ -5,10 +5,11 @@ been 0 since 2.6. All is 0 for kernel threads and zombies. The manual calls the 
 they are those of status, and better than ``rss`` of stat.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.one_line import one_line
 from kdiag.procfs.text import Problem, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["PidStatm", "parse_pid_statm"]
 

@@ -16,9 +16,10 @@ values inexact. Older kernels list 32 groups at most, and print ids above 2^31 a
 """
 
 import re
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, hexadecimal, problem, signed, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["Ids", "PidStatus", "SignalQueue", "parse_pid_status"]
 

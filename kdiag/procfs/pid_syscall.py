@@ -9,10 +9,11 @@ instruction set: a 32-bit task on a 64-bit kernel uses another table. A kernel t
 6.18 prints zeros for it, which look like call 0 but have no stack pointer. A zombie is ``-1 0x0 0x0``.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.one_line import one_line
 from kdiag.procfs.text import Problem, hexadecimal, problem, signed
+from kdiag.records import NamedTuple
 
 __all__ = ["PidSyscall", "parse_pid_syscall"]
 

@@ -8,9 +8,10 @@ nothing where the reader may not see it, and a decimal address where they have n
 """
 
 import re
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional, Tuple
 
 from kdiag.procfs.text import Problem, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["PidWchan", "parse_pid_wchan"]
 

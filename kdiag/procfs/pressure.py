@@ -10,9 +10,10 @@ printed as 0 there (it was not 0 on some 5.13 to 5.17 kernels). A kernel booted 
 directory or files that answer EOPNOTSUPP.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decimal, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["Pressure", "PressureLine", "parse_pressure"]
 

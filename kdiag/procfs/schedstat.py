@@ -8,10 +8,11 @@ Traps. The document calls the two times jiffies: they are nanoseconds. Versions 
 lines are refused rather than misread.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from kdiag.procfs.cpu_columns import counts
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["CpuSchedStat", "SchedStat", "parse_schedstat"]
 

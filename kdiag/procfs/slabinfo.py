@@ -6,9 +6,10 @@ Traps. SLUB merges caches of like size under one name, so a name may stand for o
 0 with SLUB, are not kept. The file is among the costly ones: 25 KB of text on a small host.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["SlabCache", "SlabInfo", "parse_slabinfo"]
 

@@ -5,10 +5,11 @@ where those of interrupts are the online ones: go by this file's own heading. Ki
 include/linux/interrupt.h (``NET_RX``, ``TIMER``, ...), and a new kind needs nothing here.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from kdiag.procfs.cpu_columns import counts, cpu_heading
 from kdiag.procfs.text import Problem, complete_lines, decode, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["Softirqs", "parse_softirqs"]
 

@@ -16,9 +16,10 @@ tasks that wait for I/O (nr_iowait), not those in state D. ``procs_running`` and
 the machine, thousands on big ones: they are not looked at.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["CpuTimes", "SoftirqTotals", "Stat", "parse_stat"]
 

@@ -7,9 +7,10 @@ Traps. Blanks in a path are escaped as in ``\040`` and undone here; a deleted sw
 `` (deleted)`` behind it. zram swap is compressed memory and takes RAM as it fills: judge it apart from disks.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, signed, unescape_octal, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["SwapArea", "Swaps", "parse_swaps"]
 

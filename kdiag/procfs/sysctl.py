@@ -12,9 +12,10 @@ older kernels), so a 0 there may mean "not counted", and it counts only negative
 ``net/ipv4/tcp_mem``: the three thresholds, in pages, that ``mem`` of TCP in /proc/net/sockstat is held to.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, problem, signed
+from kdiag.records import NamedTuple
 
 __all__ = [
     "DentryState",

@@ -6,7 +6,9 @@ number may be silently short: that line is never used. And Python's ``int()`` ta
 """
 
 import re
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
+
+from kdiag.records import NamedTuple
 
 __all__ = [
     "Problem",

@@ -4,10 +4,11 @@ Documented in proc(5), made by fs/proc/uptime.c. Time in suspend counts as up (t
 and a time namespace shifts it. As the second number is a sum over CPUs, it exceeds the first on most hosts.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.one_line import one_line
 from kdiag.procfs.text import Problem, decimal, decode, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["Uptime", "parse_uptime"]
 

@@ -7,10 +7,11 @@ little of what works.
 """
 
 import re
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.one_line import one_line
 from kdiag.procfs.text import Problem, decode, problem
+from kdiag.records import NamedTuple
 
 __all__ = ["KernelVersion", "parse_version"]
 

@@ -15,10 +15,11 @@ one number, and ``pgscan_direct`` and its kin in one for each zone (3.10: ``pgsc
 kernel folds the CPUs' counts once in vm.stat_interval (1 s): a shorter window misses some.
 """
 
-from typing import List, Mapping, NamedTuple, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple
 
 from kdiag.procfs.flat_keyed import flat_keyed
 from kdiag.procfs.text import Problem
+from kdiag.records import NamedTuple
 
 __all__ = ["VmStat", "parse_vmstat"]
 

@@ -1,8 +1,9 @@
 """Files that hold one line of text: a host name, a boot id, the clock source in use."""
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode
+from kdiag.records import NamedTuple
 
 __all__ = ["Word", "parse_word"]
 

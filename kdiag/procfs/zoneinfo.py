@@ -12,9 +12,10 @@ Traps. A zone that is not populated has no counters and a watermark of little me
 ``managed_pages`` is not 0.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from kdiag.procfs.text import Problem, complete_lines, decode, problem, unsigned
+from kdiag.records import NamedTuple
 
 __all__ = ["Zone", "ZoneInfo", "parse_zoneinfo"]
 

@@ -5,25 +5,13 @@ The texts may be hostile: each format escapes them in its own way.
 
 import re
 import time
-from typing import (
-    Any,
-    Callable,
-    Dict,
-    Hashable,
-    Iterable,
-    Iterator,
-    List,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Tuple,
-    TypeVar,
-)
+from typing import Any, Callable, Dict, Hashable, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 from kdiag.health.exit_code import NOT_JUDGED
 from kdiag.health.finding import SINCE_BOOT, Finding, rank
 from kdiag.health.snapshot import Snapshot
 from kdiag.host.base import KINDS
+from kdiag.records import NamedTuple
 from kdiag.report import units
 from kdiag.report.escape import printable
 from kdiag.report.layout import shorten

@@ -8,8 +8,9 @@ left out, and named. A number is never cut: it would be another number.
 East Asian wide characters take two columns (UAX #11), combining marks none.
 """
 
-from typing import Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
+from kdiag.records import NamedTuple
 from kdiag.report.terminal import Style
 
 __all__ = ["Column", "display_width", "led_lines", "pad", "shorten", "table_lines", "wrap"]

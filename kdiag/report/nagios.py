@@ -8,11 +8,12 @@ is not among them: in a graph of rates it would be false.
 """
 
 import math
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 from kdiag.health.exit_code import WARNING
 from kdiag.health.finding import SINCE_BOOT, Finding
 from kdiag.health.snapshot import Snapshot
+from kdiag.records import NamedTuple
 from kdiag.report import digest, escape
 from kdiag.report.layout import shorten
 from kdiag.report.terminal import Style

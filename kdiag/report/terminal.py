@@ -6,8 +6,9 @@ terminal (a pipe, a file, a ticket) lines may be 120 wide; COLUMNS has the last 
 
 import os
 import re
-from typing import Mapping, NamedTuple, TextIO
+from typing import Mapping, TextIO
 
+from kdiag.records import NamedTuple
 from kdiag.report import escape
 
 __all__ = ["Style", "style_of"]

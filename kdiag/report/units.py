@@ -7,7 +7,9 @@ of mpstat and sar where people know them: ``%steal``, ``reads/s``.
 
 import math
 from functools import cache
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, List, Optional, Tuple, Union
+
+from kdiag.records import NamedTuple
 
 __all__ = ["UNKNOWN", "cell", "duration", "header", "is_number", "percent", "significant", "size"]
 

@@ -8,7 +8,7 @@ Every folder of v2 has ``cgroup.controllers``, every one of v1 ``notify_on_relea
 be read the folder is not the group, and a limit that is missing there would say nothing about limits.
 """
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from kdiag.health.acquire.reader import Reader
 from kdiag.health.own_cgroup import CpuGroup, MemoryGroup, OwnCgroup, PidsGroup
@@ -21,6 +21,7 @@ from kdiag.procfs.pid_cgroup import CgroupLine, PidCgroup
 from kdiag.procfs.pressure import Pressure, parse_pressure
 from kdiag.procfs.sysctl import Integer, parse_integer
 from kdiag.procfs.word import parse_word
+from kdiag.records import NamedTuple
 
 __all__ = ["read_cgroup"]
 

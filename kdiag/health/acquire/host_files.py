@@ -1,9 +1,10 @@
 """The single files of the catalogue, each into its field of the sample."""
 
-from typing import Iterable, NamedTuple, Tuple
+from typing import Iterable, Tuple
 
 from kdiag.health.acquire.reader import Reader
 from kdiag.procfs.catalogue import SOURCES, Source
+from kdiag.records import NamedTuple
 
 __all__ = ["Scope", "read_host_files"]
 

@@ -4,7 +4,7 @@ In a container these are what its programs meet, long before the limits of the h
 may have is judged together with the host's own limits of tasks.
 """
 
-from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.finding import INSTANT, SINCE_BOOT, Evidence, Finding, rank
@@ -13,6 +13,7 @@ from kdiag.health.sample import Sample
 from kdiag.health.subjects import worst_subjects
 from kdiag.health.window import CannotJudge, need
 from kdiag.procfs.cgroup_cpu import CgroupCpuStat
+from kdiag.records import NamedTuple
 
 __all__ = ["CHECKS"]
 

@@ -4,7 +4,7 @@ How busy a disk is says little: a device that serves many requests at once can b
 room left, and since 5.0 the kernel only samples it. What counts is how long requests wait, and how many do.
 """
 
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.disk_rates import DISKSTATS, DiskRates, DiskView, is_layered, view_disks
@@ -13,6 +13,7 @@ from kdiag.health.subjects import worst_subjects
 from kdiag.health.window import CannotJudge
 from kdiag.procfs.mdstat import MdArray, MdSync
 from kdiag.procfs.text import decode
+from kdiag.records import NamedTuple
 
 __all__ = ["CHECKS"]
 

@@ -1,6 +1,6 @@
 """Where free memory lies: in pieces too small to use, or on the wrong NUMA node."""
 
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.finding import INSTANT, Evidence, Finding
@@ -8,6 +8,7 @@ from kdiag.health.memory_figures import known, lines_of, numa_pages
 from kdiag.health.sample import NumaNode, Sample
 from kdiag.health.window import CannotJudge
 from kdiag.procfs.buddyinfo import BuddyZone
+from kdiag.records import NamedTuple
 
 __all__ = ["CHECKS"]
 

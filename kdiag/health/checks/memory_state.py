@@ -1,6 +1,6 @@
 """Memory in a bad state, or with bad settings: promised, dirty, kept by the kernel, broken, reserved."""
 
-from typing import Callable, Iterator, NamedTuple
+from typing import Callable, Iterator
 
 from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.checks import memory_layout
@@ -19,6 +19,7 @@ from kdiag.health.memory_figures import (
 )
 from kdiag.health.sample import Sample
 from kdiag.health.window import CannotJudge
+from kdiag.records import NamedTuple
 
 __all__ = ["CHECKS"]
 

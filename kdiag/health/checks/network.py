@@ -4,7 +4,7 @@ Most of it is of the network namespace that kdiag runs in; softnet_stat, the mem
 of the whole kernel.
 """
 
-from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Tuple
 
 from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.finding import INSTANT, Evidence, Finding, rank
@@ -24,6 +24,7 @@ from kdiag.health.net_figures import (
 from kdiag.health.sample import Sample
 from kdiag.health.subjects import worst_subjects
 from kdiag.health.window import CannotJudge, Rate
+from kdiag.records import NamedTuple
 
 __all__ = ["CHECKS"]
 

@@ -4,12 +4,13 @@ PSI is time lost, so it ranks above utilisation, and utilisation above load: a h
 lose nothing. The averages are the kernel's own (10, 60 and 300 s), so one reading is enough.
 """
 
-from typing import Iterator, NamedTuple, Optional
+from typing import Iterator, Optional
 
 from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.finding import INSTANT, Finding
 from kdiag.health.window import CannotJudge, need
 from kdiag.procfs.pressure import Pressure, PressureLine
+from kdiag.records import NamedTuple
 
 __all__ = ["CHECKS"]
 

@@ -4,7 +4,7 @@ A task in state D cannot be killed: it waits for a device, a server or a lock. P
 only a task that did not run between the two readings counts as stuck. A dead task (Z) waits for its parent.
 """
 
-from typing import TYPE_CHECKING, Dict, Iterator, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Dict, Iterator, List, Optional
 
 from kdiag.health.acquire import FD_TASKS
 from kdiag.health.check import Case, DoesNotApply, check
@@ -21,6 +21,7 @@ from kdiag.health.task_states import (
     tasks_in_d,
 )
 from kdiag.health.window import CannotJudge, Window, need
+from kdiag.records import NamedTuple
 
 if TYPE_CHECKING:
     from kdiag.procfs.pid_stack import StackFrame

@@ -1,11 +1,12 @@
 """Tasks in uninterruptible sleep, with where they sleep, and dead ones that nobody waited for."""
 
-from typing import TYPE_CHECKING, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, List, Optional, Tuple
 
 from kdiag.health.sample import Sample, Task
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.task_states import SleepingTask, dead_by_parent, seen_tasks, tasks_in_d
 from kdiag.health.window import Window
+from kdiag.records import NamedTuple
 
 if TYPE_CHECKING:
     from kdiag.procfs.pid_status import PidStatus

@@ -1,6 +1,6 @@
 """The control group that kdiag runs in and those above it that have limits: use, limits, pressure."""
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from kdiag.health.own_cgroup import (
     CpuGroup,
@@ -16,6 +16,7 @@ from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window
 from kdiag.procfs.pressure import PressureLine
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "CgroupPressureRow", "CgroupRow"]
 

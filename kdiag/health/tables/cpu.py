@@ -1,11 +1,12 @@
 """CPU time by state, as mpstat shows it, and how often the kernel was at work."""
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.health.cpu_times import CpuUsage, cpu_usage
 from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "ActivityRow", "CpuRow"]
 

@@ -1,10 +1,11 @@
 """Disks: requests, bytes, waiting times and queue, as ``iostat -x`` shows them."""
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kdiag.health.disk_rates import DiskView, is_layered, view_disks
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import Window
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "DiskRow"]
 

@@ -1,11 +1,12 @@
 """Space and inodes of mounted file systems, as df shows them: used shares leave out the root reserve."""
 
-from typing import List, NamedTuple, Optional
+from typing import List, Optional
 
 from kdiag.health.sample import MountedFileSystem
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.vfs_figures import cannot_be_written, inodes, space, was_asked
 from kdiag.health.window import CannotJudge, Window
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "FileSystemRow"]
 

@@ -5,11 +5,12 @@ both in 32 bits for each CPU (include/linux/irqdesc.h, include/linux/kernel_stat
 """
 
 from heapq import nlargest
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window, counter_delta
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "InterruptRow", "SoftirqRow"]
 

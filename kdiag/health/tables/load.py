@@ -1,10 +1,11 @@
 """Load, split into what it is made of: tasks that want a CPU, and tasks blocked in state D."""
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from kdiag.health.load_parts import blocked_tasks, runnable_tasks
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "LoadRow"]
 

@@ -1,11 +1,12 @@
 """Memory: what is used, what is available, and which rows overlap."""
 
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from kdiag.health.memory_figures import MEMINFO, available_memory, hugetlb_kib, known
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window
 from kdiag.procfs.meminfo import MemInfo
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "MemoryRow"]
 

@@ -1,11 +1,12 @@
 """The network: each interface as ``sar -n DEV,EDEV`` shows it, TCP and UDP as ``sar -n TCP,ETCP,UDP``."""
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional, Tuple
 
 from kdiag.health.net_figures import NET_DEV, NETSTAT, SNMP, InterfaceView, mib_of, mib_value, view_interfaces
 from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "CounterRow", "InterfaceRow"]
 

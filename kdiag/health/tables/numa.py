@@ -1,11 +1,12 @@
 """Memory and allocations of each NUMA node."""
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from kdiag.health.memory_figures import numa_pages
 from kdiag.health.sample import NumaNode
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "NumaRow"]
 

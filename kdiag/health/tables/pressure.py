@@ -1,11 +1,12 @@
 """Pressure: the share of time lost waiting, over the kernel's own averages and exactly over this window."""
 
-from typing import List, NamedTuple, Optional
+from typing import List, Optional
 
 from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window
 from kdiag.procfs.pressure import Pressure, PressureLine
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "PressureRow"]
 

@@ -1,10 +1,11 @@
 """The largest slab caches."""
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from kdiag.health.memory_figures import known
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "SlabRow"]
 

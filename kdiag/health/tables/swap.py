@@ -1,12 +1,13 @@
 """Swap areas, reclaim, and faults."""
 
-from typing import Callable, List, NamedTuple, Optional
+from typing import Callable, List, Optional
 
 from kdiag.health.memory_figures import SWAPS, VMSTAT, folding_note, known
 from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import Window
 from kdiag.procfs.vmstat import VmStat
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "ReclaimRow", "SwapRow"]
 

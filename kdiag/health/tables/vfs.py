@@ -1,11 +1,12 @@
 """Files, inodes and dentries that the kernel holds, and asynchronous I/O, against what may be."""
 
-from typing import List, NamedTuple, Optional
+from typing import List, Optional
 
 from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.vfs_figures import negative_dentries, no_limit
 from kdiag.health.window import CannotJudge, Window
+from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "VfsRow"]
 
