@@ -90,7 +90,8 @@ def test_what_is_refused_is_refused_alike(mistake: Callable[[Any], Any]) -> None
         mistake(Ours)
     with pytest.raises(Exception) as theirs:
         mistake(Theirs)
-    assert ours.type in (theirs.type, *theirs.type.__mro__) or theirs.type in ours.type.__mro__
+    # namedtuple's _replace raises ValueError until Python 3.12, and TypeError from 3.13 on.
+    assert ours.type is theirs.type or {ours.type, theirs.type} == {TypeError, ValueError}
 
 
 def test_a_class_below_a_record_keeps_its_fields_and_adds_to_it() -> None:
