@@ -4,7 +4,7 @@ from typing import Callable, Iterable, List, Optional, Tuple, TypeVar
 
 from kdiag.health.finding import Evidence
 from kdiag.health.sample import Sample
-from kdiag.health.window import CannotJudge, Rate, Window
+from kdiag.health.window import CannotJudge, Rate, Window, known
 from kdiag.procfs.meminfo import MemInfo
 from kdiag.procfs.swaps import SwapArea
 from kdiag.procfs.vmstat import VmStat
@@ -20,7 +20,6 @@ __all__ = [
     "available_memory",
     "folding_note",
     "hugetlb_kib",
-    "known",
     "lines_of",
     "mib",
     "numa_pages",
@@ -37,13 +36,6 @@ _LEAST_WINDOW_S = 0.9
 _CONTRADICTS_PCT = 10.0
 
 _T = TypeVar("_T")
-
-
-def known(sample: Sample, value: Optional[_T], path: str, item: str = "") -> _T:
-    """Return ``value``, or raise :class:`CannotJudge` with the reason why a file's value is not known."""
-    if value is None:
-        raise CannotJudge(path, sample.why_missing(path, item))
-    return value
 
 
 def lines_of(sample: Sample, path: str, *keys: str) -> Tuple[Evidence, ...]:

@@ -9,10 +9,9 @@ from typing import Callable, Optional, TypeVar
 
 from kdiag.health.finding import SINCE_BOOT
 from kdiag.health.sample import Sample
-from kdiag.host.base import Failure
 from kdiag.records import NamedTuple
 
-__all__ = ["COUNTER_CLASSES", "CannotJudge", "Rate", "Window", "counter_delta", "need"]
+__all__ = ["COUNTER_CLASSES", "CannotJudge", "Rate", "Window", "counter_delta", "known"]
 
 _T = TypeVar("_T")
 _NS_PER_S = 1_000_000_000
@@ -45,10 +44,10 @@ class Rate(NamedTuple):
     seconds: float
 
 
-def need(value: Optional[_T], path: str, item: str = "") -> _T:
-    """Return ``value``, or raise :class:`CannotJudge` naming the file and the item that it lacks."""
+def known(sample: Sample, value: Optional[_T], path: str, item: str = "") -> _T:
+    """Return ``value``, or raise :class:`CannotJudge` with the reason why the file does not tell it."""
     if value is None:
-        raise CannotJudge(path, f"{item} is not there" if item else "not read")
+        raise CannotJudge(path, sample.why_missing(path, item))
     return value
 
 
@@ -163,10 +162,3 @@ def _not_comparable(before: Sample, after: Sample) -> str:
     if last.up_s - first.up_s < elapsed_s - _UPTIME_SLACK_S:
         return "uptime grew less than the time between the readings (a reboot): rates are dropped"
     return ""
-
-
-def failure_reason(failure: Optional[Failure], item: str) -> str:
-    """Say why a value is missing: the file's failure, or the item that the file lacks."""
-    if failure is not None:
-        return str(failure).partition(": ")[2]
-    return f"{item} is not there" if item else "not read"

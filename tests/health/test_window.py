@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdiag.health.sample import Sample
-from kdiag.health.window import CannotJudge, Window, counter_delta, need
+from kdiag.health.window import CannotJudge, Window, counter_delta, known
 from kdiag.host.base import Facts, Failure
 from kdiag.procfs.uptime import Uptime
 
@@ -98,6 +98,10 @@ def test_a_small_step_over_the_wrap_is_found_again(before: int, step: int) -> No
     assert counter_delta(before, (before + step) % 2**32, "counter32") == step
 
 
-def test_what_is_needed_and_missing_names_the_item() -> None:
-    with pytest.raises(CannotJudge, match="/proc/x: MemAvailable is not there"):
-        need(None, "/proc/x", "MemAvailable")
+def test_what_is_missing_names_the_item_or_why_the_file_was_not_read() -> None:
+    sample = sample_at(10, 10)
+    with pytest.raises(CannotJudge, match="/proc/x: MemAvailable is not in it"):
+        known(sample, None, "/proc/x", "MemAvailable")
+    sample.failures["/proc/x"] = Failure("/proc/x", "denied", 13)
+    with pytest.raises(CannotJudge, match=r"/proc/x: not permitted \(EACCES\)"):
+        known(sample, None, "/proc/x", "MemAvailable")

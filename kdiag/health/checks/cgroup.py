@@ -11,7 +11,7 @@ from kdiag.health.finding import INSTANT, SINCE_BOOT, Evidence, Finding, rank
 from kdiag.health.own_cgroup import CpuGroup, MemoryGroup, hidden_limit_bytes
 from kdiag.health.sample import Sample
 from kdiag.health.subjects import worst_subjects
-from kdiag.health.window import CannotJudge, need
+from kdiag.health.window import CannotJudge, known
 from kdiag.procfs.cgroup_cpu import CgroupCpuStat
 from kdiag.records import NamedTuple
 
@@ -205,7 +205,7 @@ def oom(case: Case) -> Iterator[Finding]:
 
 def _kills(case: Case, group: MemoryGroup) -> int:
     path = group.files["events"]
-    return need(_events(case.window.after, path), path, "oom_kill")
+    return known(case.window.after, _events(case.window.after, path), path, "oom_kill")
 
 
 def _events(sample: Sample, path: str) -> Optional[int]:

@@ -13,7 +13,7 @@ from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.cpu_times import CpuUsage, cpu_usage
 from kdiag.health.finding import INSTANT, Finding
 from kdiag.health.load_parts import blocked_tasks, runnable_tasks
-from kdiag.health.window import CannotJudge, need
+from kdiag.health.window import CannotJudge, known
 
 __all__ = ["CHECKS"]
 
@@ -34,7 +34,7 @@ def _found(case: Case, status: str, value: float, summary: str, *, cpu: str = "c
 
 
 def _cpus(case: Case) -> int:
-    return need(case.window.after.online_cpus, "/sys/devices/system/cpu/online")
+    return known(case.window.after, case.window.after.online_cpus, "/sys/devices/system/cpu/online")
 
 
 def _each_cpu(usage: CpuUsage) -> CpuUsage:
@@ -77,7 +77,7 @@ def util(case: Case) -> Iterator[Finding]:
 )
 def steal(case: Case) -> Iterator[Finding]:
     """Judge how long this guest wanted a CPU and the hypervisor ran something else."""
-    steal_pct = need(cpu_usage(case.window).all.steal_pct, _STAT, "the column steal")
+    steal_pct = known(case.window.after, cpu_usage(case.window).all.steal_pct, _STAT, "the column steal")
     yield _found(case, case.above(steal_pct), steal_pct, f"{steal_pct:.1f}% of the CPU time is stolen")
 
 
@@ -93,7 +93,7 @@ def steal(case: Case) -> Iterator[Finding]:
 )
 def iowait(case: Case) -> Iterator[Finding]:
     """Say how much of the time CPUs idled while I/O was under way."""
-    iowait_pct = need(cpu_usage(case.window).all.iowait_pct, _STAT, "the column iowait")
+    iowait_pct = known(case.window.after, cpu_usage(case.window).all.iowait_pct, _STAT, "the column iowait")
     status = "info" if iowait_pct >= case.limit("info_pct") else "ok"
     yield _found(case, status, iowait_pct, f"the CPUs idle with I/O under way {iowait_pct:.1f}% of the time")
 
@@ -158,8 +158,8 @@ def softirq_hot(case: Case) -> Iterator[Finding]:
     usage = _each_cpu(cpu_usage(case.window))
     served = []
     for number, times in usage.cpus.items():
-        irq_pct = need(times.irq_pct, _STAT, "the column irq")
-        soft_pct = need(times.soft_pct, _STAT, "the column softirq")
+        irq_pct = known(case.window.after, times.irq_pct, _STAT, "the column irq")
+        soft_pct = known(case.window.after, times.soft_pct, _STAT, "the column softirq")
         served.append((irq_pct + soft_pct, -number, irq_pct))
     served.sort(reverse=True)
     hot = [] if case.window.since_boot else [each for each in served if case.above(each[0]) != "ok"]
@@ -213,7 +213,7 @@ def nice(case: Case) -> Iterator[Finding]:
 def guest(case: Case) -> Iterator[Finding]:
     """Say that virtual machines run here, and how much of user time is theirs."""
     times = cpu_usage(case.window).all
-    need(times.guest_pct, _STAT, "the column guest")
+    known(case.window.after, times.guest_pct, _STAT, "the column guest")
     guests_pct = times.guests_pct
     summary = (
         f"guests of this host use {guests_pct:.1f}% of the CPU time, "
@@ -238,7 +238,7 @@ def run_queue(case: Case) -> Iterator[Finding]:
     window, cpus = case.window, _cpus(case)
     if window.after.stat is None:
         raise CannotJudge(_STAT, window.after.why_missing(_STAT))
-    now = need(runnable_tasks(window.after), _STAT, "procs_running")
+    now = known(window.after, runnable_tasks(window.after), _STAT, "procs_running")
     earlier = None if window.before is None else runnable_tasks(window.before)
     if earlier is None and now > case.limit("warning_above_per_cpu") * cpus:
         raise CannotJudge(
@@ -273,7 +273,7 @@ def load(case: Case) -> Iterator[Finding]:
     if loads is None:
         raise CannotJudge(_LOADAVG, sample.why_missing(_LOADAVG))
     averages = (("load1", loads.load1), ("load5", loads.load5), ("load15", loads.load15))
-    per_cpu = {name: need(value, _LOADAVG, name) / cpus for name, value in averages}
+    per_cpu = {name: known(sample, value, _LOADAVG, name) / cpus for name, value in averages}
     shown = ", ".join(f"{value:.2f}" for _, value in averages)
     reached = [name for name in per_cpu if per_cpu[name] >= case.limit(f"{name}_warning_per_cpu")]
     status = "ok"
@@ -315,7 +315,7 @@ def load_blocked(case: Case) -> Iterator[Finding]:
     sample, cpus = case.window.after, _cpus(case)
     if sample.loadavg is None:
         raise CannotJudge(_LOADAVG, sample.why_missing(_LOADAVG))
-    load1 = need(sample.loadavg.load1, _LOADAVG, "load1")
+    load1 = known(sample, sample.loadavg.load1, _LOADAVG, "load1")
     if load1 <= case.limit("load1_above_per_cpu") * cpus:
         summary = f"load1 is {load1:.2f}, no more than the CPUs ({cpus}) can run"
         yield case.finding("ok", None, summary, case.evidence(_LOADAVG), basis=INSTANT)

@@ -17,14 +17,13 @@ from kdiag.health.memory_figures import (
     SwapUse,
     available_memory,
     folding_note,
-    known,
     lines_of,
     mib,
     swap_use,
     vmstat_rate,
 )
 from kdiag.health.sample import Sample
-from kdiag.health.window import CannotJudge
+from kdiag.health.window import CannotJudge, known
 from kdiag.procfs.text import decode
 from kdiag.procfs.vmstat import VmStat
 from kdiag.procfs.zoneinfo import Zone

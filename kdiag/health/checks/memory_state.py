@@ -11,14 +11,13 @@ from kdiag.health.memory_figures import (
     available_memory,
     folding_note,
     hugetlb_kib,
-    known,
     lines_of,
     mib,
     swap_use,
     vmstat_rate,
 )
 from kdiag.health.sample import Sample
-from kdiag.health.window import CannotJudge
+from kdiag.health.window import CannotJudge, known
 from kdiag.records import NamedTuple
 
 __all__ = ["CHECKS"]

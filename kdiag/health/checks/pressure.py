@@ -8,7 +8,7 @@ from typing import Iterator, Optional
 
 from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.finding import INSTANT, Finding
-from kdiag.health.window import CannotJudge, need
+from kdiag.health.window import CannotJudge, known
 from kdiag.procfs.pressure import Pressure, PressureLine
 from kdiag.records import NamedTuple
 
@@ -40,7 +40,7 @@ def _line(case: Case, pressure: Optional[Pressure], path: str, kind: str) -> Pre
     if pressure is None:
         raise CannotJudge(path, sample.why_missing(path))
     line: Optional[PressureLine] = getattr(pressure, kind)
-    return need(line, path, f"the line `{kind}`")
+    return known(case.window.after, line, path, f"the line `{kind}`")
 
 
 def _judge(case: Case, resource: str, what: str, *levels: _Level) -> Iterator[Finding]:
@@ -49,7 +49,12 @@ def _judge(case: Case, resource: str, what: str, *levels: _Level) -> Iterator[Fi
     pressure: Optional[Pressure] = getattr(case.window.after, f"pressure_{resource}")
     for level in levels:
         line = _line(case, pressure, path, level.kind)
-        value = need(getattr(line, f"{level.average}_pct"), path, f"{level.average} of `{level.kind}`")
+        value = known(
+            case.window.after,
+            getattr(line, f"{level.average}_pct"),
+            path,
+            f"{level.average} of `{level.kind}`",
+        )
         reached = value >= case.limit(level.threshold)
         if reached:
             break
@@ -91,7 +96,7 @@ def cpu_psi(case: Case) -> Iterator[Finding]:
     thresholds={"some_avg60_warning_pct": 10, "full_avg60_warning_pct": 5, "full_avg10_critical_pct": 40},
     source=f"{_BELOW}; systemd-oomd kills at 60 % of full avg10; the warnings are kdiag's own",
     because="Tasks wait for memory to be reclaimed or read back: what they use does not fit any more.",
-    next="kdiag snapshot --section swap",
+    next="kdiag snapshot --section reclaim",
 )
 def mem_psi(case: Case) -> Iterator[Finding]:
     """Judge how long tasks waited for memory, and how long all of them did at once."""

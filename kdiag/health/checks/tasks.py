@@ -20,7 +20,7 @@ from kdiag.health.task_states import (
     task_name,
     tasks_in_d,
 )
-from kdiag.health.window import CannotJudge, Window, need
+from kdiag.health.window import CannotJudge, Window, known
 from kdiag.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def hung(case: Case) -> Iterator[Finding]:
     after = case.window.after
     if after.absent(_HUNG):
         raise DoesNotApply("this kernel does not count hung tasks")
-    count = need(after.integers.get(_HUNG), _HUNG, "the count")
+    count = known(after, after.integers.get(_HUNG), _HUNG, "the count")
     timeout_s = after.integers.get(_HUNG_TIMEOUT)
     if not count and timeout_s == 0:
         raise DoesNotApply("the kernel does not look for hung tasks (kernel.hung_task_timeout_secs is 0)")

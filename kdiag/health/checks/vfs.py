@@ -21,7 +21,7 @@ from kdiag.health.vfs_figures import (
     no_limit,
     was_asked,
 )
-from kdiag.health.window import CannotJudge, need
+from kdiag.health.window import CannotJudge, known
 from kdiag.host.base import FileSystemSize
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def _silent(case: Case, each: MountedFileSystem) -> Finding:
 def readonly(case: Case) -> Iterator[Finding]:
     """Find file systems that are read-only against the administrator's will."""
     after = case.window.after
-    mounts = visible(list(need(after.mountinfo, _MOUNTINFO).mounts))
+    mounts = visible(list(known(after, after.mountinfo, _MOUNTINFO).mounts))
     entries = after.fstab.entries if after.fstab is not None else ()
     wanted = {entry.mount_point: entry for entry in entries}
     bad = []

@@ -2,9 +2,9 @@
 
 from typing import Callable, List, Optional, Tuple
 
-from kdiag.health.memory_figures import MEMINFO, available_memory, hugetlb_kib, known
+from kdiag.health.memory_figures import MEMINFO, available_memory, hugetlb_kib
 from kdiag.health.table import Rows, Table, TableOptions
-from kdiag.health.window import CannotJudge, Window
+from kdiag.health.window import CannotJudge, Window, known
 from kdiag.procfs.meminfo import MemInfo
 from kdiag.records import NamedTuple
 

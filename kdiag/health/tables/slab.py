@@ -2,9 +2,8 @@
 
 from typing import Optional
 
-from kdiag.health.memory_figures import known
 from kdiag.health.table import Rows, Table, TableOptions
-from kdiag.health.window import CannotJudge, Window
+from kdiag.health.window import CannotJudge, Window, known
 from kdiag.records import NamedTuple
 
 __all__ = ["TABLES", "SlabRow"]

@@ -2,10 +2,10 @@
 
 from typing import Callable, List, Optional
 
-from kdiag.health.memory_figures import SWAPS, VMSTAT, folding_note, known
+from kdiag.health.memory_figures import SWAPS, VMSTAT, folding_note
 from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
-from kdiag.health.window import Window
+from kdiag.health.window import Window, known
 from kdiag.procfs.vmstat import VmStat
 from kdiag.records import NamedTuple
 

@@ -108,7 +108,7 @@ def test_a_column_that_is_not_there_is_unknown_and_no_0() -> None:
     )
     for check_id in ("cpu.steal", "cpu.iowait", "cpu.softirq_hot", "cpu.guest"):
         assert only(four, check_id).status == "unknown", check_id
-    assert only(four, "cpu.guest").because == "/proc/stat: the column guest is not there"
+    assert only(four, "cpu.guest").because == "/proc/stat: the column guest is not in it"
 
 
 def test_more_than_twenty_hot_cpus_are_summed_up() -> None:
