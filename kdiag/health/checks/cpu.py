@@ -10,9 +10,9 @@ The load averages count tasks that run or wait for a CPU, and tasks blocked in s
 from typing import Iterator
 
 from kdiag.health.check import Case, DoesNotApply, check
-from kdiag.health.cpu_times import CpuUsage, cpu_usage
+from kdiag.health.figures.cpu import CpuUsage, cpu_usage
+from kdiag.health.figures.load import blocked_tasks, runnable_tasks
 from kdiag.health.finding import INSTANT, Finding
-from kdiag.health.load_parts import blocked_tasks, runnable_tasks
 from kdiag.health.window import CannotJudge, known
 
 __all__ = ["CHECKS"]

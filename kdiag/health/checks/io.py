@@ -7,7 +7,7 @@ room left, and since 5.0 the kernel only samples it. What counts is how long req
 from typing import Iterator, List, Optional, Tuple
 
 from kdiag.health.check import Case, DoesNotApply, check
-from kdiag.health.disk_rates import DISKSTATS, DiskRates, DiskView, is_layered, view_disks
+from kdiag.health.figures.disks import DISKSTATS, DiskRates, DiskView, is_layered, view_disks
 from kdiag.health.finding import INSTANT, Evidence, Finding
 from kdiag.health.subjects import worst_subjects
 from kdiag.health.window import CannotJudge

@@ -8,8 +8,7 @@ that looks critical stays a warning while memory pressure is known to be low and
 from typing import Iterator, List, Optional, Tuple
 
 from kdiag.health.check import Case, DoesNotApply, check
-from kdiag.health.finding import INSTANT, Evidence, Finding, rank
-from kdiag.health.memory_figures import (
+from kdiag.health.figures.memory import (
     MEMINFO,
     SWAPS,
     VMSTAT,
@@ -22,6 +21,7 @@ from kdiag.health.memory_figures import (
     swap_use,
     vmstat_rate,
 )
+from kdiag.health.finding import INSTANT, Evidence, Finding, rank
 from kdiag.health.sample import Sample
 from kdiag.health.window import CannotJudge, known
 from kdiag.procfs.text import decode

@@ -3,8 +3,8 @@
 from typing import Dict, Iterator, List, Tuple
 
 from kdiag.health.check import Case, DoesNotApply, check
+from kdiag.health.figures.memory import lines_of, numa_pages
 from kdiag.health.finding import INSTANT, Evidence, Finding
-from kdiag.health.memory_figures import lines_of, numa_pages
 from kdiag.health.sample import NumaNode, Sample
 from kdiag.health.window import CannotJudge, known
 from kdiag.procfs.buddyinfo import BuddyZone

@@ -4,8 +4,7 @@ from typing import Callable, Iterator
 
 from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.checks import memory_layout
-from kdiag.health.finding import INSTANT, Finding
-from kdiag.health.memory_figures import (
+from kdiag.health.figures.memory import (
     MEMINFO,
     VMSTAT,
     available_memory,
@@ -16,6 +15,7 @@ from kdiag.health.memory_figures import (
     swap_use,
     vmstat_rate,
 )
+from kdiag.health.finding import INSTANT, Finding
 from kdiag.health.sample import Sample
 from kdiag.health.window import CannotJudge, known
 from kdiag.records import NamedTuple

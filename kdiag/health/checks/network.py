@@ -7,8 +7,7 @@ of the whole kernel.
 from typing import Callable, Iterator, List, Optional, Tuple
 
 from kdiag.health.check import Case, DoesNotApply, check
-from kdiag.health.finding import INSTANT, Evidence, Finding, rank
-from kdiag.health.net_figures import (
+from kdiag.health.figures.network import (
     NET_DEV,
     NETSTAT,
     SNMP,
@@ -21,6 +20,7 @@ from kdiag.health.net_figures import (
     softnet_growth,
     view_interfaces,
 )
+from kdiag.health.finding import INSTANT, Evidence, Finding, rank
 from kdiag.health.sample import Sample
 from kdiag.health.subjects import worst_subjects
 from kdiag.health.window import CannotJudge, Rate

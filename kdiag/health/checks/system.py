@@ -8,9 +8,9 @@ together from two), which shows where two files tell one number in two ways.
 from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, Tuple
 
 from kdiag.health.check import Case, check
+from kdiag.health.figures.tasks import share_in_sight_pct, threads_in_sight
 from kdiag.health.finding import INSTANT, Evidence, Finding
 from kdiag.health.sample import Sample
-from kdiag.health.task_states import share_in_sight_pct, threads_in_sight
 from kdiag.health.window import CannotJudge
 from kdiag.records import NamedTuple
 

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Dict, Iterator, List, Optional
 
 from kdiag.health.acquire import FD_TASKS
 from kdiag.health.check import Case, DoesNotApply, check
-from kdiag.health.finding import INSTANT, Evidence, Finding
-from kdiag.health.sample import Sample, Task
-from kdiag.health.subjects import worst_subjects
-from kdiag.health.task_states import (
+from kdiag.health.figures.tasks import (
     SleepingTask,
     dead_by_parent,
     places,
@@ -20,6 +17,9 @@ from kdiag.health.task_states import (
     task_name,
     tasks_in_d,
 )
+from kdiag.health.finding import INSTANT, Evidence, Finding
+from kdiag.health.sample import Sample, Task
+from kdiag.health.subjects import worst_subjects
 from kdiag.health.window import CannotJudge, Window, known
 from kdiag.records import NamedTuple
 

@@ -7,20 +7,21 @@ cannot be written to cannot fill up and is not judged for space; one that should
 
 from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, Tuple
 
-from kdiag.health import vfs_figures
 from kdiag.health.acquire.file_systems import LOCAL_TYPES, visible
 from kdiag.health.check import Case, DoesNotApply, check
-from kdiag.health.finding import INSTANT, Evidence, Finding
-from kdiag.health.sample import MountedFileSystem
-from kdiag.health.subjects import worst_subjects
-from kdiag.health.vfs_figures import (
+from kdiag.health.figures.vfs import (
     FORCED_READ_ONLY,
     Room,
     cannot_be_written,
+    inode_room,
     negative_dentries,
     no_limit,
+    space_room,
     was_asked,
 )
+from kdiag.health.finding import INSTANT, Evidence, Finding
+from kdiag.health.sample import MountedFileSystem
+from kdiag.health.subjects import worst_subjects
 from kdiag.health.window import CannotJudge, known
 from kdiag.host.base import FileSystemSize
 
@@ -127,7 +128,7 @@ def space(case: Case) -> Iterator[Finding]:
         left, whole = (_amount(blocks * size.block_size_bytes) for blocks in room)
         return f"{left} of {whole} available"
 
-    yield from _rooms(case, vfs_figures.space, status, told)
+    yield from _rooms(case, space_room, status, told)
 
 
 def _amount(size_bytes: int) -> str:
@@ -154,7 +155,7 @@ def inodes(case: Case) -> Iterator[Finding]:
     def told(size: FileSystemSize, room: Room) -> str:
         return f"{room.available} of {room.total} inodes free"
 
-    yield from _rooms(case, vfs_figures.inodes, status, told)
+    yield from _rooms(case, inode_room, status, told)
 
 
 def _rooms(

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, List, Optional, Tuple
 
+from kdiag.health.figures.tasks import SleepingTask, dead_by_parent, seen_tasks, tasks_in_d
 from kdiag.health.sample import Sample, Task
 from kdiag.health.table import Rows, Table, TableOptions
-from kdiag.health.task_states import SleepingTask, dead_by_parent, seen_tasks, tasks_in_d
 from kdiag.health.window import Window
 from kdiag.records import NamedTuple
 

@@ -2,7 +2,7 @@
 
 from typing import List, Optional, Tuple
 
-from kdiag.health.cpu_times import CpuUsage, cpu_usage
+from kdiag.health.figures.cpu import CpuUsage, cpu_usage
 from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window

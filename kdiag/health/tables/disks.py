@@ -2,7 +2,7 @@
 
 from typing import List, Optional, Tuple
 
-from kdiag.health.disk_rates import DiskView, is_layered, view_disks
+from kdiag.health.figures.disks import DiskView, is_layered, view_disks
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import Window
 from kdiag.records import NamedTuple

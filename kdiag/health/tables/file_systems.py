@@ -2,9 +2,9 @@
 
 from typing import List, Optional
 
+from kdiag.health.figures.vfs import cannot_be_written, inode_room, space_room, was_asked
 from kdiag.health.sample import MountedFileSystem
 from kdiag.health.table import Rows, Table, TableOptions
-from kdiag.health.vfs_figures import cannot_be_written, inodes, space, was_asked
 from kdiag.health.window import CannotJudge, Window
 from kdiag.records import NamedTuple
 
@@ -52,14 +52,14 @@ def _row(each: MountedFileSystem) -> FileSystemRow:
     if size is None:
         state = _why_unknown(each)
         return FileSystemRow(mount.mount_point, mount.fs_type, None, None, None, None, state, mount.source)
-    room, inode_room = space(size), inodes(size)
+    room, of_inodes = space_room(size), inode_room(size)
     return FileSystemRow(
         mount.mount_point,
         mount.fs_type,
         size.blocks * size.block_size_bytes,
         100 - room.available_pct if room is not None else None,
         size.available_blocks * size.block_size_bytes,
-        100 - inode_room.available_pct if inode_room is not None else None,
+        100 - of_inodes.available_pct if of_inodes is not None else None,
         state,
         mount.source,
     )

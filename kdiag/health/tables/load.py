@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from kdiag.health.load_parts import blocked_tasks, runnable_tasks
+from kdiag.health.figures.load import blocked_tasks, runnable_tasks
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window
 from kdiag.records import NamedTuple

@@ -2,7 +2,7 @@
 
 from typing import Callable, List, Optional, Tuple
 
-from kdiag.health.memory_figures import MEMINFO, available_memory, hugetlb_kib
+from kdiag.health.figures.memory import MEMINFO, available_memory, hugetlb_kib
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window, known
 from kdiag.procfs.meminfo import MemInfo

@@ -2,7 +2,15 @@
 
 from typing import Optional, Tuple
 
-from kdiag.health.net_figures import NET_DEV, NETSTAT, SNMP, InterfaceView, mib_of, mib_value, view_interfaces
+from kdiag.health.figures.network import (
+    NET_DEV,
+    NETSTAT,
+    SNMP,
+    InterfaceView,
+    mib_of,
+    mib_value,
+    view_interfaces,
+)
 from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window

@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from kdiag.health.memory_figures import numa_pages
+from kdiag.health.figures.memory import numa_pages
 from kdiag.health.sample import NumaNode
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window

@@ -2,7 +2,7 @@
 
 from typing import Callable, List, Optional
 
-from kdiag.health.memory_figures import SWAPS, VMSTAT, folding_note
+from kdiag.health.figures.memory import SWAPS, VMSTAT, folding_note
 from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import Window, known

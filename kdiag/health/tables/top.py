@@ -12,7 +12,7 @@ may hold waiting from before the window: the share stops at 100 % therefore.
 from heapq import nlargest
 from typing import Iterable, List, Optional, Tuple
 
-from kdiag.health.cpu_times import elapsed_ticks
+from kdiag.health.figures.cpu import elapsed_ticks
 from kdiag.health.sample import Sample, Task
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import CannotJudge, Window

@@ -2,9 +2,9 @@
 
 from typing import List, Optional
 
+from kdiag.health.figures.vfs import negative_dentries, no_limit
 from kdiag.health.sample import Sample
 from kdiag.health.table import Rows, Table, TableOptions
-from kdiag.health.vfs_figures import negative_dentries, no_limit
 from kdiag.health.window import CannotJudge, Window
 from kdiag.records import NamedTuple
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdiag.health.cpu_times import CpuShares, cpu_usage, elapsed_ticks, growth, shares
+from kdiag.health.figures.cpu import CpuShares, cpu_usage, elapsed_ticks, growth, shares
 from kdiag.health.window import CannotJudge, Window
 from kdiag.procfs.stat import CpuTimes
 from tests.health.windows import BARE_FACTS, QUIET_FACTS, window_of

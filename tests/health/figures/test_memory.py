@@ -2,8 +2,7 @@ from typing import Dict, Mapping, Optional
 
 import pytest
 
-from kdiag.health.finding import Evidence
-from kdiag.health.memory_figures import (
+from kdiag.health.figures.memory import (
     Available,
     SwapUse,
     available_memory,
@@ -13,6 +12,7 @@ from kdiag.health.memory_figures import (
     swap_use,
     vmstat_rate,
 )
+from kdiag.health.finding import Evidence
 from kdiag.health.sample import Sample
 from kdiag.health.window import CannotJudge, Rate
 from kdiag.host.base import Facts

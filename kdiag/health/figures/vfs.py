@@ -13,10 +13,10 @@ __all__ = [
     "FORCED_READ_ONLY",
     "Room",
     "cannot_be_written",
-    "inodes",
+    "inode_room",
     "negative_dentries",
     "no_limit",
-    "space",
+    "space_room",
 ]
 
 _DENTRY_NEGATIVE = "/proc/sys/fs/dentry-negative"
@@ -41,17 +41,17 @@ class Room(NamedTuple):
         return 100 * self.available / self.total
 
 
-def space(size: FileSystemSize) -> Optional[Room]:
+def space_room(size: FileSystemSize) -> Optional[Room]:
     """Return the room in blocks, as df counts it: what only root may take is no part of it.
 
-    >>> space(FileSystemSize(4096, 1000, 150, 100, 0, 0, 0))
+    >>> space_room(FileSystemSize(4096, 1000, 150, 100, 0, 0, 0))
     Room(available=100, total=950)
     """
     total = size.blocks - size.free_blocks + size.available_blocks
     return Room(size.available_blocks, total) if total > 0 else None
 
 
-def inodes(size: FileSystemSize) -> Optional[Room]:
+def inode_room(size: FileSystemSize) -> Optional[Room]:
     """Return the room in inodes, ``None`` for a file system that makes them as needed (btrfs, vfat)."""
     total = size.files - size.free_files + size.available_files
     return Room(size.available_files, total) if size.files > 0 and total > 0 else None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdiag.health.disk_rates import DiskView, disk_rates, is_layered, view_disks, whole_disks
+from kdiag.health.figures.disks import DiskView, disk_rates, is_layered, view_disks, whole_disks
 from kdiag.health.window import CannotJudge
 from kdiag.procfs.diskstats import Disk, parse_diskstats
 from tests.health.windows import BARE_FACTS, window_of

@@ -1,6 +1,6 @@
 from typing import Mapping
 
-from kdiag.health.load_parts import BlockedTasks, blocked_tasks, runnable_tasks
+from kdiag.health.figures.load import BlockedTasks, blocked_tasks, runnable_tasks
 from kdiag.health.sample import Sample
 from kdiag.host.memory import Content
 from tests.health.overlay import quiet_files
