@@ -16,6 +16,9 @@ from kdiag.records import NamedTuple
 __all__ = ["Plan", "observe", "watch"]
 
 
+_WRONG = ("warning", "critical")
+
+
 class Plan(NamedTuple):
     """What to look at, for how long, and how to judge it."""
 
@@ -99,7 +102,9 @@ def _snapshot(
         tuple(verdict for verdict in verdicts if isinstance(verdict, NotApplicable)),
         _tables(plan, window),
         tuple(failure for failure in after.failures.values() if failure.kind != "absent"),
-        tuple(after.problems),
+        tuple(after.problems)
+        if before is None
+        else tuple(dict.fromkeys([*before.problems, *after.problems])),
         (*host.notes, *notes, *((window.note,) if window.note else ()), *_unknown_facts(after.facts)),
         _costs(after.costs if before is None else _added(before.costs, after.costs)),
         exit_code(verdicts, essential, plan.fail_on),
@@ -114,29 +119,33 @@ def _tables(plan: Plan, window: Window) -> Tuple[FilledTable, ...]:
 
 
 def _worst_of(runs: List[List[Verdict]]) -> List[Verdict]:
-    """Keep the worst verdict of each check and subject, and say in how many intervals it was seen.
+    """Keep the worst finding of each check and subject, and say in how many intervals it was seen.
 
-    The first run is the one over the whole time; the others are its intervals.
+    The first run is the one over the whole time; the others are its intervals, which can only add what is
+    worse: one that could not be judged does not undo a verdict over the whole.
     """
-    worst: Dict[Tuple[str, str], Verdict] = {}
+    kept: Dict[Tuple[str, str], Verdict] = {}
     seen: Dict[Tuple[str, str, str], int] = {}
-    for run in runs:
-        for verdict in run:
-            if not isinstance(verdict, Finding):
-                worst.setdefault((verdict.id, ""), verdict)
-                continue
-            key = (verdict.id, verdict.subject)
-            if run is not runs[0]:
-                seen_as = (verdict.id, verdict.subject, verdict.status)
-                seen[seen_as] = seen.get(seen_as, 0) + 1
-            kept = worst.get(key)
-            if not isinstance(kept, Finding) or rank(verdict.status) > rank(kept.status):
-                worst[key] = verdict
-    return [_told(verdict, seen, len(runs) - 1) for verdict in worst.values()]
+    for verdict in runs[0]:
+        kept[verdict.id, verdict.subject if isinstance(verdict, Finding) else ""] = verdict
+    for verdict in (verdict for run in runs[1:] for verdict in run):
+        if not isinstance(verdict, Finding) or verdict.status in ("ok", "unknown"):
+            continue
+        seen_as = (verdict.id, verdict.subject, verdict.status)
+        seen[seen_as] = seen.get(seen_as, 0) + 1
+        other = kept.get((verdict.id, verdict.subject))
+        if not isinstance(other, Finding) or rank(verdict.status) > rank(other.status):
+            kept[verdict.id, verdict.subject] = verdict
+    bad = {each.id for each in kept.values() if isinstance(each, Finding) and each.status in _WRONG}
+    told = (_told(verdict, seen, len(runs) - 1) for verdict in kept.values())
+    # "All disks are well" stands no more once one of them was not.
+    return [
+        each for each in told if not (isinstance(each, Finding) and each.status == "ok" and each.id in bad)
+    ]
 
 
 def _told(verdict: Verdict, seen: Dict[Tuple[str, str, str], int], intervals: int) -> Verdict:
-    if not isinstance(verdict, Finding) or verdict.status not in ("warning", "critical"):
+    if not isinstance(verdict, Finding) or verdict.status not in _WRONG:
         return verdict
     times = seen.get((verdict.id, verdict.subject, verdict.status), 0)
     return verdict._replace(
