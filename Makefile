@@ -37,20 +37,20 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=22.1'
 
 $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install -q --disable-pip-version-check --config-settings editable_mode=compat -e .
+	$(BIN)/pip install -q --disable-pip-version-check -e .
 	@$(BIN)/python -m compileall -q kdiag
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install -q --disable-pip-version-check --config-settings editable_mode=compat -e '.[test]'
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[test]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install -q --disable-pip-version-check --config-settings editable_mode=compat -e '.[test,lint,bench]'
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[test,lint,bench]'
 	@touch $@ $(VENV)/.run $(VENV)/.test
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install -q --disable-pip-version-check --config-settings editable_mode=compat -e '.[bench]'
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]'
 	@touch $@ $(VENV)/.run
 
 clean:

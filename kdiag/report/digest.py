@@ -43,6 +43,7 @@ _SHOWN_NAMES = 8
 _SHOWN_OF_A_CHECK = 4
 _SUBJECT_WIDTH = 40
 _TASK = r"(?<=^/proc/)[0-9]+|(?<=/task/)[0-9]+"
+_ERRNO = r"\(E[0-9A-Z]+\b"
 
 #: What helps against each kind of failure.
 _REMEDIES: Dict[str, str] = {
@@ -207,7 +208,7 @@ def not_read(snapshot: Snapshot) -> List[Group]:
         snapshot.failures, lambda failure: (str(failure)[len(failure.path) + 2 :], failure.kind)
     )
     return [
-        Group(reason, _REMEDIES[kind], tuple(_families([failure.path for failure in failed])))
+        Group(reason, _remedy_of(kind, reason), tuple(_families([failure.path for failure in failed])))
         for (reason, kind), failed in failures.items()
     ]
 
@@ -222,7 +223,16 @@ def _remedy(finding: Finding, snapshot: Snapshot) -> str:
     if finding.basis == SINCE_BOOT:
         return _REMEDY_OF_ONE_READING if snapshot.duration_s is None else _REMEDY_OF_A_REBOOT
     reason = _reason(finding)
-    return next((_REMEDIES[kind] for kind, told in KINDS.items() if reason.startswith(told)), "")
+    return next((_remedy_of(kind, reason) for kind, told in KINDS.items() if reason.startswith(told)), "")
+
+
+def _remedy_of(kind: str, reason: str) -> str:
+    """Return what may help against a kind of failure; an error that is explained already needs no more."""
+    if "the recording" in reason:  # it says nothing of the host that was recorded
+        return _REMEDIES["not_recorded"]
+    if kind == "error" and re.search(_ERRNO, reason) is None:
+        return ""
+    return _REMEDIES[kind]
 
 
 def _checks_with_files(findings: Sequence[Finding]) -> Iterator[str]:

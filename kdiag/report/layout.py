@@ -2,8 +2,8 @@
 
 tabulate is not used for the terminal: importing it costs several times what laying out a whole snapshot
 costs here, and it cannot be told a width. A table that is too wide gives way in this order: the last
-column, if it is prose, is wrapped; the widest text columns are cut short; columns at the right end are
-left out, and named. A number is never cut: it would be another number.
+column, if it is prose, is wrapped; the widest text columns are cut short; prose is wrapped as narrow as a
+name; columns at the right end are left out, and named. A number is never cut: it would be another number.
 
 East Asian wide characters take two columns (UAX #11), combining marks none.
 """
@@ -16,7 +16,7 @@ from kdiag.report.terminal import Style
 __all__ = ["Column", "display_width", "led_lines", "pad", "shorten", "table_lines", "wrap"]
 
 _GAP = 2
-#: Names are not cut shorter than this, nor those in the first column, nor is prose wrapped narrower.
+#: How short a name may be cut, one in the first column, and how narrow prose is wrapped if there is room.
 _LEAST_TEXT, _LEAST_FIRST, _LEAST_PROSE = 12, 24, 24
 _MOST_LINES_OF_A_CELL = 3
 
@@ -131,21 +131,26 @@ def _fit(columns: Sequence[Column], width: int) -> Tuple[int, List[int]]:
     """Return how many columns can be shown, and how wide each is then."""
     natural = [max(display_width(text) for text in (column.header, *column.cells)) for column in columns]
     for kept in range(len(columns), 0, -1):
-        least = [
-            _least(column, wide, first=index == 0, last=index == kept - 1)
-            for index, (column, wide) in enumerate(zip(columns[:kept], natural))
-        ]
         room = width - _GAP * (kept - 1)
-        if sum(least) <= room:
-            return kept, _shrink(natural[:kept], least, room)
+        # One name with a blank in it makes prose of a column of names: narrow prose beats none.
+        for prose in (_LEAST_PROSE, _LEAST_TEXT):
+            least = [
+                _least(column, wide, first=index == 0, prose=prose if index == kept - 1 else 0)
+                for index, (column, wide) in enumerate(zip(columns[:kept], natural))
+            ]
+            if sum(least) <= room:
+                return kept, _shrink(natural[:kept], least, room)
     return 1, [width]
 
 
-def _least(column: Column, natural: int, first: bool, last: bool) -> int:
-    """Return how far a column may give way; the first one tells the rows apart and gives way less."""
+def _least(column: Column, natural: int, first: bool, prose: int) -> int:
+    """Return how far a column may give way; the first one tells the rows apart and gives way less.
+
+    ``prose`` is how far it may if it holds prose, 0 if that is not asked.
+    """
     if column.right:
         return natural
-    least = _LEAST_PROSE if last and _is_prose(column) else _LEAST_FIRST if first else column.least
+    least = prose if prose and _is_prose(column) else _LEAST_FIRST if first else column.least
     return min(natural, max(least, column.least, display_width(column.header)))
 
 
@@ -155,7 +160,8 @@ def _shrink(natural: List[int], least: List[int], room: int) -> List[int]:
     while sum(widths) > room:
         giving = [index for index, width in enumerate(widths) if width > least[index]]
         widest = max(giving, key=widths.__getitem__)
-        others = [widths[index] for index in giving if widths[index] < widths[widest]]
+        others = [widths[index] for index in giving if index != widest]
+        # Down to the next one at once; those that are as wide then give way by turns.
         step = widths[widest] - max([least[widest], *others])
         widths[widest] -= min(max(step, 1), sum(widths) - room)
     return widths

@@ -99,6 +99,34 @@ def test_a_column_may_ask_to_be_cut_less_than_others() -> None:
     ]
 
 
+def test_columns_of_one_width_are_cut_alike() -> None:
+    columns = (
+        Column("id", ["cpu.psi"]),
+        Column("what", ["x" * 40]),
+        Column("thresholds", ["y" * 40]),
+    )
+    assert lines(59, *columns) == [
+        "id       what                      thresholds",
+        "cpu.psi  xxxxxxxxxxxxxxxxxxxxxxx…  yyyyyyyyyyyyyyyyyyyyyyy…",
+    ]
+
+
+def test_prose_is_wrapped_as_narrow_as_a_name_before_it_is_left_out() -> None:
+    columns = (
+        Column("PID", ["1", "2"], right=True),
+        Column("RSS", ["123456789012345 MiB", "1 MiB"], right=True),
+        Column("command", ["tmux: server of somebody", "[kworker/u8:1-ext4-rsv-conversion]"]),
+    )
+    assert lines(40, *columns) == [
+        "PID                  RSS  command",
+        "  1  123456789012345 MiB  tmux: server",
+        "                          of somebody",
+        "  2                1 MiB  [kworker/u8:1-",
+        "                          ext4-rsv-conve",
+        "                          rsion]",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "width", "shown"),
     [

@@ -128,6 +128,26 @@ def test_a_check_that_is_unknown_for_many_subjects_is_named_once() -> None:
     assert "  remedy   look for dead network mounts and tasks in D state" in shown
 
 
+def test_what_is_wrong_with_a_recording_is_not_looked_for_on_the_host() -> None:
+    again = "record the host again, with this file"
+    for kind, number, detail, remedy in (
+        ("error", None, "a symbolic link in the recording, not followed", again),
+        ("timed_out", None, "a FIFO in the recording, which might never answer", again),
+        ("error", 5, "", "look into the kernel's log: dmesg"),
+        ("timed_out", None, "gave up after 1 s", "look for dead network mounts and tasks in D state"),
+        ("error", None, "the mount is not to be seen from here", ""),
+    ):
+        failure = Failure("/proc/stat", kind, number, detail)
+        reason = str(failure).partition(": ")[2]
+        shown = lines(
+            WELL._replace(findings=(unknown("cpu.sys", "/proc/stat", reason),), failures=(failure,)),
+            Style(200),
+        )
+        told = [line for line in shown if line.startswith("  remedy")]
+        assert told == ([f"  remedy   {remedy}"] if remedy else [])
+        assert f"  {reason}: /proc/stat" + (f"; {remedy}" if remedy else "") in shown
+
+
 def test_long_lists_end_with_their_count() -> None:
     mounts = tuple(finding("fs.space", "warning", "full", subject=f"/data/{number}") for number in range(500))
     evidence = tuple(Evidence("/proc/stat", number, "cpu") for number in range(9))
