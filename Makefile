@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUN_ARGS ?=
+NAME ?= $(error name the fixture: make fixture NAME=6.18-lockdown-integrity)
 
-.PHONY: run test test-live lint bench fixtures clean
+.PHONY: run test test-live lint bench fixture clean
 
 run: $(VENV)/.run
 	@$(BIN)/kdiag snapshot $(RUN_ARGS); status=$$?; \
@@ -28,8 +29,8 @@ lint: $(VENV)/.lint
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench
 
-fixtures: $(VENV)/.run
-	$(BIN)/python -m fixtures.record
+fixture: $(VENV)/.run
+	$(BIN)/python -m fixtures.record $(NAME)
 
 # The pip of a distribution may be too old for an editable install without setup.py (21.2 on RHEL 9).
 $(VENV)/bin/python:

@@ -14,7 +14,11 @@ How kernel files want to be read:
 With a root other than ``/``, the files of a namespace would be those of whoever reads them. ``/proc/net``,
 ``/proc/mounts`` and ``/proc/self/mountinfo`` are then taken from PID 1 of that root; where that is not
 permitted, or PID 1 cannot be seen, the reader's own are used, and :attr:`LiveHost.own_view` names them.
-User names come from that root's ``/etc/passwd`` alone, and the reader's PID is the one which that root shows.
+Of the host name and of ``/proc/sys/net`` PID 1 has no file: unless it is known to be in the namespace of the
+reader, ``/etc/hostname`` stands for the one, and the other is named too. A mount of that root may be out of
+sight below it (bound without ``rslave``), and statvfs(2) would then answer for the file system underneath.
+User names come from that root's ``/etc/passwd`` alone, and the reader's PID is the one which that root's
+procfs shows, as ``/`` may have the procfs of another PID namespace too.
 """
 
 import errno
@@ -43,6 +47,9 @@ _OF_PID_1 = {
     "/proc/net": "/proc/1/net",
     "/proc/self/mountinfo": "/proc/1/mountinfo",
 }
+#: What shows the reader's namespace and has no twin of PID 1, by the namespace's name below ``/proc/PID/ns``.
+_HOSTNAME = "/proc/sys/kernel/hostname"
+_OF_READER = {_HOSTNAME: "uts", "/proc/sys/net": "net"}
 
 _Answer = TypeVar("_Answer")
 
@@ -58,8 +65,9 @@ class LiveHost(Host):
 
     def __init__(self, root: str = "/", *, timeout_s: float = 1.0, budget_s: float = 5.0) -> None:
         self.root = root
-        #: Paths that were read from the reader's own namespaces, since PID 1's were out of reach.
+        #: Paths that were read from the reader's own namespaces, which need not be those of PID 1.
         self.own_view: List[str] = []
+        self._shared: Dict[str, bool] = {}
         self._prefix = os.path.abspath(root).rstrip("/")
         self._timeout_s = timeout_s
         self._budget_s = budget_s
@@ -75,7 +83,7 @@ class LiveHost(Host):
     def notes(self) -> Tuple[str, ...]:
         if not self.own_view:
             return ()
-        return (f"PID 1 is out of reach: these are of kdiag's own namespaces: {', '.join(self.own_view)}",)
+        return (f"of kdiag's own namespaces, which need not be the host's: {', '.join(self.own_view)}",)
 
     def reading(self, path: str, may_block: bool = False) -> Reading:
         started_ns = time.monotonic_ns()
@@ -95,9 +103,21 @@ class LiveHost(Host):
         return self._do(path, _size_bytes)
 
     def statvfs(self, path: str, may_block: bool = True) -> FileSystemSize:
-        if may_block:
-            return FileSystemSize(*self._ask(path, "statvfs", self._prefix + path))
-        return FileSystemSize(*self._do(path, _statvfs))
+        name = "statvfs_of_mount" if self._prefix and path != "/" else "statvfs"
+        try:
+            if may_block:
+                return FileSystemSize(*self._ask(path, name, self._prefix + path))
+            return FileSystemSize(*self._do(path, _GUARDED[name]))
+        except ReadError as error:
+            if error.failure.errno != errno.ENOENT:
+                raise
+        # That is not the kernel's want of a file, so it must not count as absent.
+        what = "no such mount is in sight here"
+        if self._prefix:
+            what = (
+                f"its mount is not in sight below {self.root}: bind / there recursively, as a slave (rslave)"
+            )
+        raise ReadError(Failure(path, "error", None, what))
 
     def user_name(self, uid: int) -> Optional[str]:
         if self._users is None:
@@ -124,6 +144,8 @@ class LiveHost(Host):
         try:
             if self._prefix and _base(path) in _OF_PID_1:
                 return self._do_as_pid_1(path, operation)
+            if self._prefix and _base(path) in _OF_READER:
+                return self._do_as_reader(path, operation)
             return operation(self._prefix + path)
         except OSError as error:
             raise self._failed(path, error.errno) from None
@@ -138,10 +160,30 @@ class LiveHost(Host):
             seen = os.path.exists(self._prefix + _OF_PID_1[_base(path)])
             if kind != "denied" and (kind != "absent" or seen):
                 raise
+        return self._do_in_own_view(path, operation)
+
+    def _do_as_reader(self, path: str, operation: Callable[[str], _Answer]) -> _Answer:
+        namespace = _OF_READER[_base(path)]
+        if namespace not in self._shared:
+            self._shared[namespace] = self._shares(namespace)
+        if self._shared[namespace]:
+            return operation(self._prefix + path)
+        if path == _HOSTNAME and os.path.exists(f"{self._prefix}/etc/hostname"):
+            return operation(f"{self._prefix}/etc/hostname")
+        return self._do_in_own_view(path, operation)
+
+    def _do_in_own_view(self, path: str, operation: Callable[[str], _Answer]) -> _Answer:
         answer = operation(self._prefix + path)
         if path not in self.own_view:
             self.own_view.append(path)
         return answer
+
+    def _shares(self, namespace: str) -> bool:
+        """Tell whether the reader is known to be in the same namespace as PID 1 of this root."""
+        try:
+            return os.path.samefile(f"{self._prefix}/proc/1/ns/{namespace}", f"/proc/self/ns/{namespace}")
+        except OSError:  # only who may trace PID 1 is told
+            return False
 
     def _for_child(self, path: str) -> str:
         """Return the path that shows a child what this one shows us: it has a /proc/self of its own."""
@@ -190,8 +232,6 @@ class LiveHost(Host):
         )
 
     def _own_pid(self) -> Optional[int]:
-        if not self._prefix:
-            return os.getpid()
         try:
             return int(os.readlink(self._prefix + "/proc/self"))
         except (OSError, ValueError):  # a procfs of a PID namespace that we are not in
@@ -212,8 +252,11 @@ class LiveHost(Host):
 
 
 def _base(path: str) -> str:
-    """Return the part of a path that :data:`_OF_PID_1` may know."""
-    return "/proc/net" if path.startswith("/proc/net/") else path
+    """Return the part of a path that :data:`_OF_PID_1` or :data:`_OF_READER` may know."""
+    for folder in ("/proc/net", "/proc/sys/net"):
+        if path.startswith(f"{folder}/"):
+            return folder
+    return path
 
 
 def _as_pid_1(path: str) -> str:
@@ -267,6 +310,13 @@ def _statvfs(where: str) -> Tuple[int, ...]:
     )
 
 
+def _statvfs_of_mount(where: str) -> Tuple[int, ...]:
+    """Ask a mount that may not be there: a folder on the device of its parent folder is none."""
+    if os.stat(_local(where)).st_dev == os.stat(_local(os.path.dirname(where))).st_dev:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return _statvfs(where)
+
+
 def _user_name(uid: int) -> Optional[str]:
     import pwd
 
@@ -286,4 +336,9 @@ def _decoded(name: str) -> str:
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
-_GUARDED: Dict[str, Callable[..., Any]] = {"read": _read, "statvfs": _statvfs, "user_name": _user_name}
+_GUARDED: Dict[str, Callable[..., Any]] = {
+    "read": _read,
+    "statvfs": _statvfs,
+    "statvfs_of_mount": _statvfs_of_mount,
+    "user_name": _user_name,
+}

@@ -18,21 +18,38 @@ def open_host(root: str = "/", *, timeout_s: float = 1.0, budget_s: float = 5.0)
     All else must be a recording or a copy of /proc. ``timeout_s`` is what one call that can block may take,
     ``budget_s`` what all slow calls of one moment may take together.
     """
-    if root and os.path.abspath(root).strip("/") == "":
-        return LiveHost(timeout_s=timeout_s, budget_s=budget_s)
-    if root and _has_procfs(os.path.abspath(root), timeout_s):
-        return LiveHost(root, timeout_s=timeout_s, budget_s=budget_s)
+    if root:
+        where = _absolute(root)
+        if where.strip("/") == "":
+            return LiveHost(timeout_s=timeout_s, budget_s=budget_s)
+        if _is_procfs(f"{where}/proc", timeout_s):
+            return LiveHost(root, timeout_s=timeout_s, budget_s=budget_s)
+        if _is_procfs(where, timeout_s):
+            raise _bad(root, "a procfs, not a copy of one", "leave --root out, or name what it is mounted in")
     from kdiag.host.recorded import RecordedHost
 
     return RecordedHost(root, timeout_s=timeout_s, budget_s=budget_s)
 
 
-def _has_procfs(root: str, timeout_s: float) -> bool:
+def _absolute(root: str) -> str:
+    try:
+        return os.path.abspath(root)
+    except FileNotFoundError:
+        raise _bad(root, "the current folder is gone", "name it by its whole path") from None
+
+
+def _bad(root: str, what: str, remedy: str) -> Exception:
+    from kdiag.host.recording import BadRecording
+
+    return BadRecording(root, what, remedy)
+
+
+def _is_procfs(where: str, timeout_s: float) -> bool:
     from kdiag.host.guard import Guard
 
-    guard = Guard({"proc_root": _proc_root}, timeout_s=timeout_s)
+    guard = Guard({"identity": _identity}, timeout_s=timeout_s)
     try:
-        device, inode = guard.call(root, "proc_root", root)
+        device, inode = guard.call(where, "identity", where)
     except ReadError:
         return False  # whatever it is, the recorded kind says what is wrong with it
     finally:
@@ -40,12 +57,12 @@ def _has_procfs(root: str, timeout_s: float) -> bool:
     return inode == _PROC_ROOT_INODE and device in _procfs_devices()
 
 
-def _proc_root(root: str) -> Tuple[str, int]:
-    """Return which device and inode ``proc`` is; runs in the guard's child, as root may be a dead mount.
+def _identity(where: str) -> Tuple[str, int]:
+    """Return which device and inode it is; runs in the guard's child, as it may be on a dead mount.
 
     A link is not followed: a recording could hold one to /proc, and pass the machine underneath for itself.
     """
-    found = os.lstat(f"{root}/proc")
+    found = os.lstat(where)
     return f"{os.major(found.st_dev)}:{os.minor(found.st_dev)}", found.st_ino
 
 

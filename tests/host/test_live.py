@@ -115,6 +115,28 @@ def test_where_pid_1_is_out_of_reach_its_own_view_is_used_and_named(fs: FakeFile
     assert host.own_view == ["/proc/net/dev", "/proc/self/mountinfo"]
 
 
+def test_what_only_the_readers_namespace_shows_is_named_unless_pid_1_shares_it(fs: FakeFilesystem) -> None:
+    for root in ("/apart", "/same"):
+        fs.create_file(f"{root}/proc/sys/net/ipv4/tcp_mem", contents=b"1 2 3\n")
+        fs.create_file(f"{root}/proc/sys/kernel/hostname", contents=b"name-of-kdiag's-namespace\n")
+        fs.create_file(f"{root}/proc/sys/kernel/osrelease", contents=b"6.18.44\n")
+        fs.create_file(f"{root}/etc/hostname", contents=b"of-the-root\n")
+        for namespace in ("uts", "net"):
+            fs.create_file(f"{root}/proc/1/ns/{namespace}")
+    for namespace in ("uts", "net"):
+        fs.create_symlink(f"/proc/self/ns/{namespace}", f"/same/proc/1/ns/{namespace}")
+    apart, same = LiveHost("/apart"), LiveHost("/same")
+    for host in (apart, same):
+        assert host.read("/proc/sys/net/ipv4/tcp_mem") == b"1 2 3\n"
+        assert host.read("/proc/sys/kernel/osrelease") == b"6.18.44\n"
+    assert apart.read("/proc/sys/kernel/hostname") == b"of-the-root\n"
+    assert same.read("/proc/sys/kernel/hostname") == b"name-of-kdiag's-namespace\n"
+    told = "of kdiag's own namespaces, which need not be the host's: /proc/sys/net/ipv4/tcp_mem"
+    assert (apart.notes, same.notes) == ((told,), ())
+    fs.remove("/apart/etc/hostname")
+    assert LiveHost("/apart").read("/proc/sys/kernel/hostname") == b"name-of-kdiag's-namespace\n"
+
+
 def test_below_another_root_users_and_the_reader_are_those_of_that_root(fs: FakeFilesystem) -> None:
     fs.create_file(
         "/host/etc/passwd",
@@ -125,6 +147,8 @@ def test_below_another_root_users_and_the_reader_are_those_of_that_root(fs: Fake
     assert [host.user_name(uid) for uid in (0, 1000, 12345)] == ["root", "k\u00e4the", None]
     assert host.facts.reader_pid == 4711
     assert LiveHost("/elsewhere").facts.reader_pid is None
+    fs.create_symlink("/proc/self", "815")  # / can have the procfs of a PID namespace above, too
+    assert LiveHost().facts.reader_pid == 815
     assert LiveHost("/elsewhere").user_name(0) is None
 
 
@@ -248,7 +272,9 @@ def test_file_systems_are_measured_by_the_child_and_in_process_alike(host: Host)
     expected = FileSystemSize(told.f_frsize, 0, 0, 0, told.f_files, told.f_ffree, told.f_favail)
     assert host.statvfs("/proc") == expected
     assert host.statvfs("/proc", may_block=False) == expected
-    assert _failure(host.statvfs, "/no/such/mount") == Failure("/no/such/mount", "absent", errno.ENOENT)
+    assert _failure(host.statvfs, "/no/such/mount") == Failure(
+        "/no/such/mount", "error", None, "no such mount is in sight here"
+    )
 
 
 def test_files_that_may_block_are_read_by_the_child(host: Host) -> None:

@@ -74,7 +74,7 @@ def _judge(case: Case, resource: str, what: str, *levels: _Level) -> Iterator[Fi
     unit="%",
     thresholds={"avg60_warning_pct": 20, "avg10_critical_pct": 40},
     source=f"{_BELOW}; the warning is kdiag's own",
-    because="Runnable tasks wait for a CPU: latency grows even if every CPU is useful.",
+    because="Runnable tasks wait for a CPU, and whatever they serve gets slower.",
     next="kdiag snapshot --section top",
 )
 def cpu_psi(case: Case) -> Iterator[Finding]:
