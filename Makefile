@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN_ARGS ?=
 NAME ?= $(error name the fixture: make fixture NAME=6.18-lockdown-integrity)
 
-.PHONY: run test test-live lint bench fixture clean
+.PHONY: run test lint bench fixture clean
 
 run: $(VENV)/.run
 	@$(BIN)/kdiag snapshot $(RUN_ARGS); status=$$?; \
@@ -15,9 +15,6 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n auto
-
-test-live: $(VENV)/.test
-	$(BIN)/python -m pytest -q -m live tests/live
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """Choosing the host that a root stands for: the machine underneath, a mount of it, or a recording."""
 
 import os
-from typing import Set, Tuple
+from typing import List, Set, Tuple
 
 from kdiag.host.base import Host, ReadError
 from kdiag.host.live import LiveHost
@@ -22,10 +22,13 @@ def open_host(root: str = "/", *, timeout_s: float = 1.0, budget_s: float = 5.0)
         where = _absolute(root)
         if where.strip("/") == "":
             return LiveHost(timeout_s=timeout_s, budget_s=budget_s)
-        if _is_procfs(f"{where}/proc", timeout_s):
+        below, itself = _where_procfs_is(where, timeout_s)
+        if below:
             return LiveHost(root, timeout_s=timeout_s, budget_s=budget_s)
-        if _is_procfs(where, timeout_s):
-            raise _bad(root, "a procfs, not a copy of one", "leave --root out, or name what it is mounted in")
+        if itself:
+            raise _bad(
+                root, "the procfs of a live host", "name the folder that it is mounted in, as --root /"
+            )
     from kdiag.host.recorded import RecordedHost
 
     return RecordedHost(root, timeout_s=timeout_s, budget_s=budget_s)
@@ -44,25 +47,38 @@ def _bad(root: str, what: str, remedy: str) -> Exception:
     return BadRecording(root, what, remedy)
 
 
-def _is_procfs(where: str, timeout_s: float) -> bool:
+def _where_procfs_is(root: str, timeout_s: float) -> Tuple[bool, bool]:
+    """Tell whether a procfs is mounted at ``proc`` in the root, and whether one is the root itself."""
     from kdiag.host.guard import Guard
 
-    guard = Guard({"identity": _identity}, timeout_s=timeout_s)
+    guard = Guard({"identities": _identities}, timeout_s=timeout_s)
     try:
-        device, inode = guard.call(where, "identity", where)
+        identities = guard.call(root, "identities", root)
     except ReadError:
-        return False  # whatever it is, the recorded kind says what is wrong with it
+        return False, False  # whatever it is, the recorded kind says what is wrong with it
     finally:
         guard.close()
-    return inode == _PROC_ROOT_INODE and device in _procfs_devices()
+    below, itself = (
+        inode == _PROC_ROOT_INODE and device in _procfs_devices() for device, inode in identities
+    )
+    return below, itself
 
 
-def _identity(where: str) -> Tuple[str, int]:
-    """Return which device and inode it is; runs in the guard's child, as it may be on a dead mount.
+def _identities(root: str) -> List[Tuple[str, int]]:
+    """Return device and inode of ``proc`` and of the root itself.
 
-    A link is not followed: a recording could hold one to /proc, and pass the machine underneath for itself.
+    It runs in the guard's child, as the root may be a dead mount. A link at ``proc`` is not followed: a
+    recording could hold one to /proc, and pass the machine underneath for itself.
     """
-    found = os.lstat(where)
+    itself = _identity(os.stat(root))
+    try:
+        below = _identity(os.lstat(f"{root}/proc"))
+    except OSError:
+        below = ("", 0)
+    return [below, itself]
+
+
+def _identity(found: os.stat_result) -> Tuple[str, int]:
     return f"{os.major(found.st_dev)}:{os.minor(found.st_dev)}", found.st_ino
 
 

@@ -3,8 +3,9 @@
 A recording of kdiag answers what it was asked when it was made, failures included, and nothing else: any
 other path is ``not_recorded``, which is not the same as absent. A bare copy (a folder that holds ``proc``,
 or the files of /proc themselves) has no manifest. So its facts are unknown, its files have no time stamps,
-and a missing file is ``not_recorded``, since nobody knows whether the kernel lacked it. Nothing of the
-machine on which kdiag runs is asked for: no page size, no clock, no user name.
+and a missing file is ``not_recorded``, since nobody knows whether the kernel lacked it. So is an empty file
+of /proc: their size is 0 until they are read, and whatever copies by size (tar, rsync) leaves them empty.
+Nothing of the machine on which kdiag runs is asked for: no page size, no clock, no user name.
 """
 
 import os
@@ -37,6 +38,7 @@ class RecordedHost(Host):
         self._now = 0
         self._facts: Tuple[Facts, ...] = (Facts(),)
         self._users: Dict[int, Optional[str]] = {}
+        self._links: Dict[str, str] = {}
         #: What the host was asked, by operation, path and sample; ``None`` if only the files are there.
         self._entries: Optional[Dict[Tuple[str, str, int], Entry]] = None
         self._guard = Guard(OPERATIONS, timeout_s=timeout_s, budget_s=budget_s)
@@ -61,7 +63,10 @@ class RecordedHost(Host):
 
     def reading(self, path: str, may_block: bool = False) -> Reading:
         if self._entries is None:
-            return Reading(path, self._files.read(self._name(path), path), None, None)
+            data = self._files.read(self._name(path), path)
+            if not data and path.startswith("/proc/"):
+                raise ReadError(Failure(path, "not_recorded", None, "it is empty, as if copied by its size"))
+            return Reading(path, data, None, None)
         entry = self._entry("read", path)
         sample = self._now if entry.stored_in is None else entry.stored_in
         try:
@@ -158,11 +163,33 @@ class RecordedHost(Host):
         """Return where a path of the host lies in a recording without a manifest."""
         if self._layout == "bundle":
             return self._top + place(path, self._now)
+        path = self._unlinked(path)
         if self._layout == "tree":
             return self._top + path[1:]
         if path != "/proc" and not path.startswith("/proc/"):
             raise ReadError(Failure(path, "not_recorded"))
         return (self._top + path[len("/proc/") :]).rstrip("/")
+
+    def _unlinked(self, path: str) -> str:
+        """Take the two ways that links of /proc itself lead, if the copy kept them: to a PID, and its net."""
+        words = path.split("/")
+        if words[1:3] == ["proc", "net"] and self._link("net") == "self/net":
+            words[2:3] = ["self", "net"]
+        if words[1:3] == ["proc", "self"]:
+            pid = self._link("self")
+            if pid.isascii() and pid.isdigit():
+                words[2] = pid
+        return "/".join(words)
+
+    def _link(self, name: str) -> str:
+        """Return where a link of /proc points in a bare copy, nothing if it is none there."""
+        if name not in self._links:
+            below = "proc/" if self._layout == "tree" else ""
+            try:
+                self._links[name] = self._files.readlink(f"{self._top}{below}{name}", f"/proc/{name}")
+            except ReadError:
+                self._links[name] = ""
+        return self._links[name]
 
     def _entry(self, op: str, path: str) -> Entry:
         """Return what the host answered then, or raise as it failed then."""

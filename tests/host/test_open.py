@@ -50,6 +50,23 @@ def test_a_part_of_proc_is_no_root(tmp_path: Path) -> None:
         open_host("/proc/self/task")
 
 
+def test_a_live_procfs_is_no_copy_of_one() -> None:
+    with pytest.raises(BadRecording, match="the procfs of a live host; name the folder"):
+        open_host("/proc")
+
+
+def test_in_a_folder_that_is_gone_only_whole_paths_lead_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for root in (".", "support.tar"):
+        with pytest.raises(BadRecording, match="the current folder is gone; name it by its whole path"):
+            open_host(root)
+    assert _opened("/").kind == "live"
+
+
 @pytest.mark.parametrize("root", ["", "/no/such/recording"])
 def test_what_is_not_there_is_refused_with_a_remedy(root: str) -> None:
     with pytest.raises(BadRecording, match="`kdiag record` made"):

@@ -95,6 +95,43 @@ def test_nobody_knows_what_a_bare_copy_lacks(copy: Path, opened: OpenRecording) 
         assert _failure(call, path) == Failure(path, "not_recorded")
 
 
+def test_an_empty_file_of_a_bare_copy_was_copied_by_its_size(copy: Path, opened: OpenRecording) -> None:
+    (copy / "proc/net").mkdir()
+    (copy / "proc/net/dev").write_bytes(b"")
+    (copy / "etc/fstab").write_bytes(b"")
+    host = opened(copy)
+    told = "it is empty, as if copied by its size"
+    assert _failure(host.read, "/proc/net/dev") == Failure("/proc/net/dev", "not_recorded", None, told)
+    assert host.read("/etc/fstab") == b""
+
+
+@pytest.mark.parametrize("folder", ["copy", "copy/proc"])
+def test_a_copy_that_kept_the_links_of_proc_is_read_as_its_kernel_would(
+    copy: Path, opened: OpenRecording, folder: str
+) -> None:
+    (copy / "proc/self").symlink_to("1")
+    (copy / "proc/net").symlink_to("self/net")
+    (copy / "proc/1/net").mkdir()
+    (copy / "proc/1/net/dev").write_bytes(b"of 1\n")
+    (copy / "proc/1/cgroup").write_bytes(b"0::/\n")
+    host = opened(copy.parent / folder)
+    assert host.read("/proc/self/cgroup") == b"0::/\n"
+    assert host.read("/proc/net/dev") == b"of 1\n"
+    assert host.list("/proc/net") == ["dev"]
+    assert _failure(host.read, "/proc/self/stat") == Failure("/proc/self/stat", "not_recorded")
+
+
+@pytest.mark.parametrize("target", ["../../etc", "/proc/1", "1/../../..", "\u0661", ""])
+def test_no_other_link_of_a_copy_is_followed(copy: Path, opened: OpenRecording, target: str) -> None:
+    (copy / "proc/self").symlink_to(target or "self")
+    (copy / "proc/net").symlink_to("../etc")
+    (copy / "etc/dev").write_bytes(b"secret\n")
+    host = opened(copy)
+    refused = "a symbolic link in the recording, not followed"
+    for path in ("/proc/self/passwd", "/proc/net/dev"):
+        assert _failure(host.read, path) == Failure(path, "error", None, refused)
+
+
 def test_nothing_of_the_machine_that_replays_leaks_in(
     copy: Path, opened: OpenRecording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
