@@ -150,6 +150,7 @@ SOURCES: Tuple[Source, ...] = (
         sections=("slab",),
     ),
     # Families
+    Source("", "/etc/passwd", "user_name", cost="few"),
     Source("", "/proc/[pid]/stat", "pid_stat:parse_pid_stat", cost="tasks", when="both"),
     Source("", "/proc/[pid]/schedstat", "pid_schedstat:parse_pid_schedstat", cost="tasks", when="both"),
     Source("", "/proc/[pid]/fd", "st_size", cost="tasks", when="last"),

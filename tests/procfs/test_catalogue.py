@@ -1,8 +1,14 @@
 import re
 import typing
 from importlib import import_module
+from typing import Set
 
+from kdiag.health.checks import CHECKS
+from kdiag.health.observe import Plan, observe
 from kdiag.health.sample import Sample
+from kdiag.health.tables import TABLES
+from kdiag.host.base import Reading
+from kdiag.host.live import LiveHost
 from kdiag.procfs.catalogue import COSTS, SOURCES
 
 RECORD_FIELDS = [source for source in SOURCES if source.field not in ("", "integers", "words")]
@@ -10,7 +16,7 @@ RECORD_FIELDS = [source for source in SOURCES if source.field not in ("", "integ
 
 def test_every_parser_that_is_named_exists_and_takes_bytes_and_a_path() -> None:
     for source in SOURCES:
-        if source.parser == "st_size":
+        if ":" not in source.parser:  # st_size, or the host's own look-up of user names
             continue
         module, _, name = source.parser.partition(":")
         hints = typing.get_type_hints(getattr(import_module(f"kdiag.procfs.{module}"), name))
@@ -27,6 +33,40 @@ def test_every_record_goes_into_a_field_of_its_type() -> None:
 
 def test_every_field_of_a_sample_is_filled_by_a_row() -> None:
     assert set(Sample.__annotations__) - {"cgroup"} == {source.field for source in RECORD_FIELDS}
+
+
+def pattern(path: str) -> str:
+    """Return the regular expression that a row's path stands for."""
+    escaped = re.escape(path)
+    for mark, meaning in (("[pid]", "[0-9]+"), ("[tid]", "[0-9]+"), ("**", ".+"), ("*", "[^/]+")):
+        escaped = escaped.replace(re.escape(mark), meaning)
+    return escaped
+
+
+class ReadsAreSeen(LiveHost):
+    """The live host; remembers which files it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("/")
+        self.seen: Set[str] = set()
+
+    def reading(self, path: str, may_block: bool = False) -> Reading:
+        self.seen.add(path)
+        return super().reading(path, may_block)
+
+    def size_bytes(self, path: str) -> int:
+        self.seen.add(path)
+        return super().size_bytes(path)
+
+
+def test_nothing_is_read_that_is_not_in_the_catalogue() -> None:
+    host = ReadsAreSeen()
+    sections = tuple({table.section for table in TABLES})
+    observe(host, Plan(CHECKS, TABLES, interval_s=0.05, sections=sections))
+    host.close()
+    rows = re.compile("|".join(pattern(source.path) for source in SOURCES))
+    assert len(host.seen) > 100
+    assert sorted(path for path in host.seen if not rows.fullmatch(path)) == []
 
 
 def test_rows_are_unique_and_use_known_words() -> None:
