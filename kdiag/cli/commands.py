@@ -13,6 +13,9 @@ from kdiag.cli.run import RUNNERS, run_explain, run_files, run_record
 __all__ = ["command_group", "run_with_click"]
 
 
+_HELP = ("-h", "--help")
+
+
 class _Seconds(click.ParamType):  # type: ignore[type-arg]
     name = "seconds"
 
@@ -93,6 +96,7 @@ def command_group() -> click.Group:
     """Return kdiag as click knows it."""
     group = click.Group(
         "kdiag",
+        context_settings={"help_option_names": list(_HELP)},
         help="What is wrong with this Linux host, and where in the kernel it comes from.\n\n"
         "`kdiag` alone is `kdiag snapshot`. Exit codes of snapshot and check: 0 ok or info, 1 warning, "
         "2 critical, 3 could not judge or used wrongly. Every other command: 0 done, 3 could not.",
@@ -108,7 +112,7 @@ def command_group() -> click.Group:
 
 def run_with_click(words: List[str]) -> int:
     """Read the command line with click and run it; usage errors are exit code 3, as everywhere in kdiag."""
-    if words and words[0].startswith("-") and words[0] not in ("--help", "--version"):
+    if words and words[0].startswith("-") and words[0] not in (*_HELP, "--version"):
         words = ["snapshot", *words]
     try:
         code = command_group().main(args=words, prog_name="kdiag", standalone_mode=False)

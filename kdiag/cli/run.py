@@ -39,7 +39,9 @@ def _thresholds(path: Optional[str], host: Host) -> Thresholds:
         try:
             text = read_settings(name, optional)
             overrides = parse_thresholds(text, name, CHECKS) if text is not None else {}
-        except (OSError, ValueError, BadThreshold) as error:
+        except OSError as error:
+            raise Failed(f"thresholds: {name}: {error.strerror or error}") from None
+        except (ValueError, BadThreshold) as error:
             raise Failed(f"thresholds: {error}") from None
         for check_id, values in overrides.items():
             merged.setdefault(check_id, {}).update(values)
@@ -141,25 +143,33 @@ def run_snapshot(values: Dict[str, Any]) -> int:
 def _watch(host: Host, plan: Plan, render: Callable[[Snapshot], Iterable[str]]) -> int:
     """Print a snapshot for each interval; Ctrl-C ends it well."""
     gc.enable()  # a long run collects after all
-    code = EXIT_COULD_NOT
+    code: Optional[int] = None
     try:
         for snapshot in watch(host, plan):
             _write(render(snapshot))
             code = snapshot.exit_code
     except KeyboardInterrupt:
         return 0
+    if code is None:
+        raise Failed("there is no second reading to watch; without --watch one reading is enough")
     return code
 
 
 def run_check(values: Dict[str, Any]) -> int:
     """Print one line with perfdata in the convention of the Monitoring Plugins."""
-    host = _open(values["root"])
-    try:
-        snapshot = observe(host, _plan(values, host)._replace(sections=()))
-    finally:
-        host.close()
-    from kdiag.report.nagios import status_line
+    from kdiag.report.nagios import failure_line, status_line
 
+    try:
+        host = _open(values["root"])
+        try:
+            snapshot = observe(host, _plan(values, host)._replace(sections=()))
+        finally:
+            host.close()
+    except Exception as error:
+        # A monitoring system shows its users what stands on stdout.
+        what = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
+        _write((failure_line(what, _style()),))
+        raise
     _write((status_line(snapshot, _style()),))
     return snapshot.exit_code
 
@@ -207,9 +217,11 @@ def run_record(folder: str, root: str, interval_s: float) -> int:
         told = record(host, folder, interval_s)
     except CannotRecord as error:
         raise Failed(str(error)) from None
+    except KeyboardInterrupt:
+        raise Failed(f"interrupted: the recording in {folder} is not whole") from None
     finally:
         host.close()
-    _write((told,))
+    _write((_style().safe(told),))
     return 0
 
 

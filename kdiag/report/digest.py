@@ -63,6 +63,7 @@ _TALLIED = {
     "info": ("info", "infos"),
 }
 _REMEDY_OF_ONE_READING = "take two readings (without --once)"
+_REMEDY_OF_ONE_SAMPLE = "without --once, of a recording that holds two readings"
 _REMEDY_OF_A_REBOOT = "run it again"
 #: Fields of the host that the header tells, and how.
 _HOST_FACTS: Dict[str, Callable[[Any], str]] = {
@@ -221,7 +222,9 @@ def _reason(finding: Finding) -> str:
 
 def _remedy(finding: Finding, snapshot: Snapshot) -> str:
     if finding.basis == SINCE_BOOT:
-        return _REMEDY_OF_ONE_READING if snapshot.duration_s is None else _REMEDY_OF_A_REBOOT
+        if snapshot.duration_s is not None:
+            return _REMEDY_OF_A_REBOOT
+        return _REMEDY_OF_ONE_SAMPLE if snapshot.kind == "recorded" else _REMEDY_OF_ONE_READING
     reason = _reason(finding)
     return next((_remedy_of(kind, reason) for kind, told in KINDS.items() if reason.startswith(told)), "")
 

@@ -10,7 +10,7 @@ is not among them: in a graph of rates it would be false.
 import math
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
-from kdiag.health.exit_code import WARNING
+from kdiag.health.exit_code import NOT_JUDGED, WARNING
 from kdiag.health.finding import SINCE_BOOT, Finding
 from kdiag.health.snapshot import Snapshot
 from kdiag.records import NamedTuple
@@ -18,7 +18,7 @@ from kdiag.report import digest, escape
 from kdiag.report.layout import shorten
 from kdiag.report.terminal import Style
 
-__all__ = ["Gauge", "gauges", "status_line"]
+__all__ = ["Gauge", "failure_line", "gauges", "status_line"]
 
 #: By exit code.
 _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
@@ -82,6 +82,15 @@ def status_line(snapshot: Snapshot, style: Style) -> str:
             break
         shown += 1
     return _joined(text + note.format(len(perfdata) - shown), perfdata[:shown])
+
+
+def failure_line(what: str, style: Style) -> str:
+    """Return the line that stands for a check which could not be made at all.
+
+    >>> print(failure_line("/x.ini: not a regular file", Style()))
+    KDIAG UNKNOWN - /x.ini: not a regular file
+    """
+    return f"KDIAG {_STATES[NOT_JUDGED]} - {_text(what, _MOST_NAMES, style)}"
 
 
 def _joined(text: str, perfdata: List[str]) -> str:

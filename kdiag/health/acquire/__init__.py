@@ -7,7 +7,7 @@ from kdiag.health.acquire.file_systems import read_file_systems
 from kdiag.health.acquire.host_files import Scope, read_host_files
 from kdiag.health.acquire.nodes import read_disk_kinds, read_memory_controllers, read_numa_nodes
 from kdiag.health.acquire.reader import Reader
-from kdiag.health.acquire.tasks import TaskKey, read_details, read_tasks, read_threads
+from kdiag.health.acquire.tasks import TaskKey, count_open_files, read_details, read_tasks, read_threads
 from kdiag.health.sample import Sample, Task
 from kdiag.host.base import Host
 
@@ -32,6 +32,7 @@ def take_sample(host: Host, scope: Scope, before: Optional[Sample] = None) -> Sa
     read_threads(reader)
     blocked = [*_in_state(sample, "D"), *sample.threads][:_MAX_LOOKED_INTO]
     if scope.last:
+        count_open_files(reader)
         read_disk_kinds(reader)
         read_memory_controllers(reader)
         read_details(

@@ -6,7 +6,7 @@ thousands of them it is most of what a snapshot costs. Nothing here reads ``cmdl
 for ever.
 """
 
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, TypeVar
 
 from kdiag.health.acquire.reader import Reader
 from kdiag.health.sample import Sample, Task, TaskDetail
@@ -15,13 +15,26 @@ from kdiag.procfs.mountinfo import Mount
 from kdiag.procfs.pid_schedstat import parse_pid_schedstat
 from kdiag.procfs.pid_stat import parse_pid_stat
 
-__all__ = ["MAX_THREADS", "TaskKey", "read_details", "read_tasks", "read_threads"]
+__all__ = [
+    "MAX_FD_FOLDERS",
+    "MAX_THREADS",
+    "TaskKey",
+    "count_open_files",
+    "read_details",
+    "read_tasks",
+    "read_threads",
+]
+
+_T = TypeVar("_T")
 
 #: A task as details and threads are kept: process id, thread id.
 TaskKey = Tuple[int, int]
 
 #: More threads than this are not looked at one by one; the sample then says that it did not.
 MAX_THREADS = 5000
+
+#: Of more processes than this the open files are not counted one by one.
+MAX_FD_FOLDERS = 2000
 
 #: What can be read of one task beyond the first pass, and whether reading it can block: ``stack`` and
 #: ``syscall`` take the lock of exec(2) (fs/proc/base.c, lock_trace), which a stuck task may hold.
@@ -41,18 +54,11 @@ _FREEZER = "/sys/fs/cgroup/freezer/*/freezer.state"
 
 def read_tasks(reader: Reader) -> None:
     """Read what is wanted of every process; one that ends meanwhile is left out."""
-    sample = reader.sample
-    counted = False
     for name in reader.names("/proc"):
-        if not name.isdigit():
-            continue
-        task = _read_task(reader, int(name), f"/proc/{name}")
-        if task is not None:
-            sample.tasks[task.pid] = task
-            counted = counted or bool(task.fd_count)
-    if not counted:
-        # st_size of /proc/PID/fd is 0 on older kernels: unknown, not "no open files".
-        sample.tasks = {pid: task._replace(fd_count=None) for pid, task in sample.tasks.items()}
+        if name.isdigit():
+            task = _read_task(reader, int(name), _proc(int(name)))
+            if task is not None:
+                reader.sample.tasks[task.pid] = task
 
 
 def _read_task(reader: Reader, pid: int, folder: str) -> Optional[Task]:
@@ -62,13 +68,32 @@ def _read_task(reader: Reader, pid: int, folder: str) -> Optional[Task]:
     stat = parse_pid_stat(data, f"{folder}/stat")
     if stat.problems:
         reader.sample.problems.extend(stat.problems)
-    schedstat = reader.parse(f"{folder}/schedstat", parse_pid_schedstat, _SCHEDSTAT)
+    return Task(pid, stat, reader.parse(f"{folder}/schedstat", parse_pid_schedstat, _SCHEDSTAT), None)
+
+
+def count_open_files(reader: Reader) -> None:
+    """Count the open files of every process.
+
+    ``st_size`` of ``/proc/PID/fd`` is their number (6.18), for whoever asks. Older kernels give 0 for all
+    (5.10 and 6.1 do); then the names in the folder are counted, which only its owner and root may list, and
+    not of more than :data:`MAX_FD_FOLDERS` processes. What is not counted is ``None``, not "no open files".
+    """
+    tasks = reader.sample.tasks
+    counts = {pid: _answer(reader, reader.host.size_bytes, pid) for pid in tasks}
+    if not any(counts.values()):
+        users = [pid for pid, task in tasks.items() if not task.stat.kernel_thread]
+        names = {pid: _answer(reader, reader.host.list, pid) for pid in users[: MAX_FD_FOLDERS + 1]}
+        too_many = len(names) > MAX_FD_FOLDERS
+        counts = {pid: len(found) for pid, found in names.items() if found is not None and not too_many}
+    reader.sample.tasks = {pid: task._replace(fd_count=counts.get(pid)) for pid, task in tasks.items()}
+
+
+def _answer(reader: Reader, ask: Callable[[str], _T], pid: int) -> Optional[_T]:
     try:
-        fd_count: Optional[int] = reader.host.size_bytes(f"{folder}/fd")
+        return ask(f"{_proc(pid)}/fd")
     except ReadError as error:
         reader.fail(error.failure, _FD)
-        fd_count = None
-    return Task(pid, stat, schedstat, fd_count)
+        return None
 
 
 def read_threads(reader: Reader) -> None:

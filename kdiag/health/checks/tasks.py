@@ -7,6 +7,7 @@ only a task that did not run between the two readings counts as stuck. A dead ta
 from typing import TYPE_CHECKING, Dict, Iterator, List, Optional
 
 from kdiag.health.acquire import FD_TASKS
+from kdiag.health.acquire.tasks import MAX_FD_FOLDERS
 from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.figures.tasks import (
     SleepingTask,
@@ -311,6 +312,8 @@ def fd_limit(case: Case) -> Iterator[Finding]:
     scope = f"the {FD_TASKS} processes with the most open files were looked at"
     bad = [_of_process(case, tally, scope) for tally in tallies if case.above(tally.used_pct) != "ok"]
     yield from bad
+    if "/proc/[pid]/fd" in after.failures:
+        raise CannotJudge("/proc/[pid]/fd", f"of some processes only: {_why_not_counted(after)}")
     if not bad:
         worst = tallies[0]
         yield case.finding(
@@ -341,7 +344,10 @@ def _of_processes(sample: Sample) -> Iterator[_Tally]:
 def _why_not_counted(sample: Sample) -> str:
     if "/proc/[pid]/fd" in sample.failures:
         return sample.why_missing("/proc/[pid]/fd")
-    return "this kernel does not give the number of open files as the size of the folder"
+    return (
+        "this kernel does not give the number of open files as the size of the folder, and of more than "
+        f"{MAX_FD_FOLDERS} processes they are not counted one by one"
+    )
 
 
 def _of_process(case: Case, tally: _Tally, scope: str) -> Finding:

@@ -8,6 +8,7 @@ from typing import Dict, List, Optional
 import pytest
 
 from kdiag.health.acquire import FD_TASKS, Scope, take_sample
+from kdiag.health.acquire import tasks as acquire_tasks
 from kdiag.health.acquire.tasks import MAX_THREADS
 from kdiag.health.sample import Sample
 from kdiag.host.base import Failure, ReadError, Reading
@@ -87,12 +88,27 @@ def test_a_proc_that_cannot_be_listed_leaves_no_tasks_and_says_why() -> None:
     assert sample.failures["/proc"].kind == "absent"
 
 
-def test_a_size_of_zero_for_every_fd_folder_means_that_the_kernel_does_not_count() -> None:
-    files: Dict[str, Content] = {"/proc/7/stat": stat(7), "/proc/8/stat": stat(8)}
-    older = sample_of(files, {"/proc/7/fd": 0, "/proc/8/fd": 0})
-    assert [task.fd_count for task in older.tasks.values()] == [None, None]
+def test_where_the_kernel_does_not_count_open_files_their_names_are_counted() -> None:
+    files: Dict[str, Content] = {
+        "/proc/7/stat": stat(7),
+        "/proc/8/stat": stat(8),
+        "/proc/7/fd/0": b"",
+        "/proc/7/fd/1": b"",
+    }
     newer = sample_of(files, {"/proc/7/fd": 0, "/proc/8/fd": 3})
     assert [task.fd_count for task in newer.tasks.values()] == [0, 3]
+    # 5.10 and 6.1 give 0 for every folder; that of process 8 may not be listed.
+    older = sample_of(files, {"/proc/7/fd": 0, "/proc/8/fd": 0})
+    assert [task.fd_count for task in older.tasks.values()] == [2, None]
+
+
+def test_of_very_many_processes_open_files_are_not_counted_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(acquire_tasks, "MAX_FD_FOLDERS", 1)
+    files: Dict[str, Content] = {"/proc/7/stat": stat(7), "/proc/8/stat": stat(8), "/proc/7/fd/0": b""}
+    sample = sample_of(files, {"/proc/7/fd": 0, "/proc/8/fd": 0})
+    assert [task.fd_count for task in sample.tasks.values()] == [None, None]
 
 
 def test_threads_are_not_looked_at_where_nothing_points_to_blocked_ones() -> None:
