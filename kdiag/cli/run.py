@@ -57,6 +57,11 @@ def _open(root: str) -> Host:
         raise Failed(str(error)) from None
 
 
+def _asked_sections(values: Dict[str, Any]) -> Tuple[str, ...]:
+    """Return the sections that are named; one option may name several, with commas between."""
+    return tuple(name for part in values.get("section", ()) for name in part.split(",") if name)
+
+
 def _sections(names: Tuple[str, ...]) -> Optional[Tuple[str, ...]]:
     """Return the tables that are asked for, ``None`` for the usual ones."""
     if not names:
@@ -75,7 +80,7 @@ def _plan(values: Dict[str, Any], host: Host) -> Plan:
         interval_s=values["interval"],
         for_s=values.get("for"),
         once=values["once"],
-        sections=_sections(values.get("section", ())),
+        sections=_sections(_asked_sections(values)),
         options=TableOptions(
             values.get("per_cpu", False), values.get("top", 10), values.get("explain", False)
         ),
@@ -111,11 +116,11 @@ def _renderer(values: Dict[str, Any]) -> Callable[[Snapshot], Iterable[str]]:
         return lambda snapshot: snapshot_markdown(snapshot, encoding)
     from kdiag.report.snapshot_text import snapshot_lines
 
-    style = _style()
+    style, sections = _style(), _asked_sections(values)
     return lambda snapshot: snapshot_lines(
         snapshot,
         style,
-        findings=not values["section"] or _FINDINGS in values["section"],
+        findings=not sections or _FINDINGS in sections,
         all_findings=values["all"],
         timings=values["timings"],
     )

@@ -145,3 +145,10 @@ def test_a_plain_snapshot_imports_neither_click_nor_tabulate_nor_json() -> None:
         check=False,
     )
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_sections_can_be_named_one_by_one_or_with_commas(quiet: str) -> None:
+    one = kdiag("--root", quiet, "--section", "load", "--section", "cpu")
+    other = kdiag("--root", quiet, "--section", "load,cpu")
+    assert one.stdout == other.stdout
+    assert "load15" in one.stdout and "%idle" in one.stdout and "Memory" not in one.stdout
