@@ -80,8 +80,8 @@ SOURCES: Tuple[Source, ...] = (
     Source("zoneinfo", "/proc/zoneinfo", "zoneinfo:parse_zoneinfo", cost="cpus"),
     Source("mountinfo", "/proc/self/mountinfo", "mountinfo:parse_mountinfo", cost="devices"),
     Source("mdstat", "/proc/mdstat", "mdstat:parse_mdstat", cost="devices"),
-    Source("fstab", "/etc/fstab", "fstab:parse_fstab"),
-    Source("os_release", "/etc/os-release", "os_release:parse_os_release"),
+    Source("fstab", "/etc/fstab", "fstab:parse_fstab", "-"),
+    Source("os_release", "/etc/os-release", "os_release:parse_os_release", "-"),
     Source("version", "/proc/version", "version:parse_version"),
     Source("cmdline", "/proc/cmdline", "cmdline:parse_cmdline"),
     Source("words", "/proc/sys/kernel/hostname", "word:parse_word"),
@@ -150,7 +150,7 @@ SOURCES: Tuple[Source, ...] = (
         sections=("slab",),
     ),
     # Families
-    Source("", "/etc/passwd", "user_name", cost="few"),
+    Source("", "/etc/passwd", "user_name", "-", cost="few"),
     Source("", "/proc/[pid]/stat", "pid_stat:parse_pid_stat", cost="tasks", when="both"),
     Source("", "/proc/[pid]/schedstat", "pid_schedstat:parse_pid_schedstat", cost="tasks", when="both"),
     Source("", "/proc/[pid]/fd", "st_size", cost="tasks", when="last"),
@@ -186,5 +186,5 @@ SOURCES: Tuple[Source, ...] = (
     *_of_cgroup("sysctl:parse_integer", "cpu.cfs_period_us", since="3.2"),
     *_of_cgroup("cgroup_limit:parse_cgroup_limit", "memory.limit_in_bytes"),
     *_of_cgroup("sysctl:parse_integer", "memory.usage_in_bytes"),
-    *_of_cgroup("cgroup_memory:parse_memory_events", "memory.oom_control"),
+    *_of_cgroup("cgroup_memory:parse_memory_events", "memory.oom_control", since="<= 3.2"),
 )
