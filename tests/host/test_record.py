@@ -280,7 +280,7 @@ _component = (
     .filter(lambda name: components(name) is not None and "/" not in name)
 )
 _files = st.dictionaries(
-    st.tuples(st.sampled_from(["/proc", "/sys/fs", "/proc/1/net"]), _component).map("/".join),
+    st.tuples(st.sampled_from(["/proc/sys", "/sys/fs", "/proc/1/net"]), _component).map("/".join),
     st.one_of(st.binary(max_size=40), st.sampled_from(sorted(errno.errorcode))),
     max_size=5,
 )
