@@ -35,7 +35,15 @@ Thresholds = Mapping[str, Mapping[str, float]]
 
 
 class DoesNotApply(Exception):
-    """This host has nothing that the check could judge: no swap, no software RAID."""
+    """This host has nothing that the check could judge: no swap, no software RAID.
+
+    ``files`` are those that say so; where one of them could not be parsed it says nothing, and the finding
+    is unknown.
+    """
+
+    def __init__(self, reason: str, *files: str) -> None:
+        super().__init__(reason)
+        self.files = files
 
 
 class Check(NamedTuple):
@@ -189,7 +197,11 @@ class _Judging:
         except CannotJudge as error:
             found.append(case.unknown(error))
         except DoesNotApply as error:
-            found.append(NotApplicable(subject.id, str(error)))
+            garbled = next((path for path in error.files if self.window.after.garbled(path)), None)
+            if garbled is None:
+                found.append(NotApplicable(subject.id, str(error)))
+            else:
+                found.append(case.unknown(CannotJudge(garbled, "not all of it could be parsed")))
         except Exception as error:
             if self._strict:
                 raise

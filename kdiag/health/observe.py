@@ -16,6 +16,8 @@ from kdiag.records import NamedTuple
 __all__ = ["Plan", "observe", "watch"]
 
 
+#: A rest of the time that is asked for, shorter than this share of an interval, is not waited for.
+_LEAST_SHARE = 0.1
 _WRONG = ("warning", "critical")
 
 
@@ -42,18 +44,16 @@ def observe(host: Host, plan: Plan) -> Snapshot:
     if plan.once:
         return _snapshot(host, plan, None, take_sample(host, scope), ())
     first = take_sample(host, scope._replace(last=False))
-    before, intervals = first, []
-    left_s = plan.for_s if plan.for_s is not None else plan.interval_s
-    while True:
-        step_s = min(plan.interval_s, left_s)
-        if not host.advance(step_s):
-            break
-        left_s -= step_s
+    before = first
+    intervals: List[List[Verdict]] = []
+    whole_s = left_s = plan.for_s if plan.for_s is not None else plan.interval_s
+    while (not intervals or left_s >= _LEAST_SHARE * plan.interval_s) and host.advance(
+        min(plan.interval_s, left_s)
+    ):
         after = take_sample(host, scope, before)
         intervals.append(judge(Window(before, after), plan.checks, plan.thresholds, strict=plan.strict))
+        left_s = whole_s - _elapsed_s(first, after, len(intervals) * plan.interval_s)
         before = after
-        if left_s < 0.01:
-            break
     if not intervals:
         note = "the recording holds one sample: what needs two is given since boot"
         return _snapshot(host, plan, None, take_sample(host, scope), (note,))
@@ -63,16 +63,21 @@ def observe(host: Host, plan: Plan) -> Snapshot:
 def watch(host: Host, plan: Plan) -> Iterator[Snapshot]:
     """Yield a snapshot for every interval, for ``for_s`` seconds or without end."""
     scope = Scope(True, plan.sections or (), plan.options.top)
-    before = take_sample(host, scope)
-    left_s = plan.for_s
-    while left_s is None or left_s > 0.01:
+    first = before = take_sample(host, scope)
+    elapsed_s, intervals = 0.0, 0
+    while plan.for_s is None or elapsed_s <= plan.for_s - _LEAST_SHARE * plan.interval_s:
         if not host.advance(plan.interval_s):
             return
-        if left_s is not None:
-            left_s -= plan.interval_s
         after = take_sample(host, scope, before)
+        intervals += 1
+        elapsed_s = _elapsed_s(first, after, intervals * plan.interval_s)
         yield _snapshot(host, plan, before, after, ())
         before = after
+
+
+def _elapsed_s(first: Sample, last: Sample, slept_s: float) -> float:
+    """Return the time between two samples: reading may take long too, where mounts do not answer."""
+    return Window(first, last).seconds("/proc/uptime") or slept_s
 
 
 def _snapshot(
@@ -96,7 +101,7 @@ def _snapshot(
         host.kind,
         host.root,
         first.facts.wall_clock_ns,
-        None if before is None else window.seconds("/proc/uptime"),
+        None if window.before is None else window.seconds("/proc/uptime"),
         window.basis,
         tuple(findings),
         tuple(verdict for verdict in verdicts if isinstance(verdict, NotApplicable)),

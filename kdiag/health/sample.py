@@ -192,6 +192,10 @@ class Sample:
         failure = self.failures.get(path)
         return failure is not None and failure.kind == "absent"
 
+    def garbled(self, path: str) -> bool:
+        """Return true if lines of the file could not be parsed."""
+        return any(problem.path == path for problem in self.problems)
+
     def why_missing(self, path: str, item: str = "") -> str:
         """Say why a value of a file is not known: the file's failure, or the item that it lacks."""
         failure = self.failures.get(path)

@@ -7,6 +7,7 @@ from kdiag.health.finding import INSTANT, Finding, NotApplicable
 from kdiag.health.sample import Sample
 from kdiag.health.window import CannotJudge, Window
 from kdiag.host.base import Facts
+from kdiag.procfs.text import Problem
 
 
 def declared(run: "object", check_id: str = "x.y") -> Check:
@@ -114,3 +115,15 @@ def test_a_defect_in_one_check_does_not_hide_what_the_others_found() -> None:
     assert isinstance(second, Finding) and second.status == "critical"
     with pytest.raises(ZeroDivisionError):
         judge(window(), checks, strict=True)
+
+
+def test_a_file_that_could_not_be_parsed_does_not_say_that_there_is_nothing() -> None:
+    def run(case: Case) -> Iterator[Finding]:
+        raise DoesNotApply("no disks", "/proc/x")
+        yield
+
+    garbled = Sample(Facts())
+    garbled.problems.append(Problem("/proc/x", 1, "?", "numbers"))
+    (found,) = judge(Window(None, garbled), (declared(run),))
+    assert isinstance(found, Finding) and found.status == "unknown"
+    assert found.because == "/proc/x: not all of it could be parsed"

@@ -16,14 +16,14 @@ def pressed(avg10: float) -> bytes:
     return b"some avg10=%.2f avg60=0.00 avg300=0.00 total=4000\n" % avg10
 
 
-def moments(*changes: Dict[str, bytes]) -> MemoryHost:
-    """Return the quiet host at as many moments, a second apart, with what changes at each."""
+def moments(*changes: Dict[str, bytes], step_s: float = 1.0) -> MemoryHost:
+    """Return the quiet host at as many moments, ``step_s`` apart, with what changes at each."""
     first, last = quiet_overlay().moments
     files: List[Files] = [dict(first if number == 0 else last) for number in range(len(changes))]
     for number, change in enumerate(changes):
-        files[number]["/proc/uptime"] = b"%.2f 100.00\n" % (5000 + number)
+        files[number]["/proc/uptime"] = b"%.2f 100.00\n" % (5000 + number * step_s)
         files[number].update(change)
-    return host_of(quiet_overlay()._replace(moments=files))
+    return host_of(quiet_overlay()._replace(moments=files, interval_s=step_s))
 
 
 def of(snapshot: Snapshot, check_id: str) -> List[Finding]:
@@ -88,3 +88,23 @@ def test_a_section_that_costs_more_is_filled_only_when_it_is_asked_for() -> None
 
 def test_a_quiet_host_stays_quiet_however_long_it_is_watched() -> None:
     assert told(observe(moments({}, {}, {}, {}), PLAN._replace(for_s=3.0)).findings) == []
+
+
+def test_after_a_reboot_the_time_between_the_readings_is_not_the_uptime() -> None:
+    host = moments({}, {"/proc/sys/kernel/random/boot_id": b"ffffffff-6c0e-4b7e-9d57-2f1b5f0a4c11\n"})
+    snapshot = observe(host, PLAN)
+    assert snapshot.duration_s is None
+    assert any("rebooted" in note for note in snapshot.notes)
+
+
+def test_an_interval_shorter_than_any_rest_is_still_taken() -> None:
+    host = moments({}, {}, step_s=0.05)
+    assert observe(host, PLAN._replace(interval_s=0.05)).basis == "rate over 0.1 s"
+
+
+def test_time_that_reading_takes_counts_as_time_that_was_watched() -> None:
+    def slow() -> MemoryHost:
+        return moments({}, {}, {}, {}, {}, step_s=3.0)  # three times as long as it was to sleep
+
+    assert observe(slow(), PLAN._replace(for_s=4.0)).duration_s == 6.0
+    assert len(list(watch(slow(), PLAN._replace(for_s=4.0)))) == 2

@@ -29,6 +29,15 @@ def watched(host: Host, folder: str) -> Snapshot:
     return snapshot
 
 
+def looked_at(root: str, plan: Plan = PLAN) -> Snapshot:
+    """Look at a recording."""
+    host = open_host(root)
+    try:
+        return observe(host, plan)
+    finally:
+        host.close()
+
+
 def packed(folder: str) -> str:
     """Pack a recording into a tar."""
     with tarfile.open(f"{folder}.tar.gz", "w:gz") as tar:
@@ -41,7 +50,7 @@ def test_verdicts_of_a_host_and_of_its_recording_are_equal(make: Callable[[], Ho
     folder = str(tmp_path / "recording")
     seen = watched(make(), folder)
     for root in (folder, packed(folder)):
-        replayed = observe(open_host(root), PLAN)
+        replayed = looked_at(root)
         assert replayed.findings == seen.findings
         assert replayed.tables == seen.tables
         assert replayed.not_applicable == seen.not_applicable
@@ -52,7 +61,7 @@ def test_verdicts_of_a_host_and_of_its_recording_are_equal(make: Callable[[], Ho
 def test_a_recording_can_be_looked_at_with_one_reading(tmp_path: Path) -> None:
     folder = str(tmp_path / "recording")
     record(host_of(quiet_overlay()), folder, 1.0)
-    replayed = observe(open_host(folder), PLAN._replace(once=True))
+    replayed = looked_at(folder, PLAN._replace(once=True))
     assert replayed.basis == "since boot"
     assert not [failure for failure in replayed.failures if failure.kind == "not_recorded"]
 
@@ -66,7 +75,8 @@ def test_nothing_of_this_machine_leaks_into_a_recording_of_another(tmp_path: Pat
     record(host, folder, 1.0)
     replayed = open_host(folder)
     assert replayed.facts == facts
-    assert observe(replayed, PLAN).started_ns == facts.wall_clock_ns
+    replayed.close()
+    assert looked_at(folder).started_ns == facts.wall_clock_ns
 
 
 def test_a_bare_copy_of_proc_is_judged_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -75,7 +85,7 @@ def test_a_bare_copy_of_proc_is_judged_as_far_as_it_goes(tmp_path: Path) -> None
             target = tmp_path / path.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-    snapshot = observe(open_host(str(tmp_path)), PLAN)
+    snapshot = looked_at(str(tmp_path))
     assert snapshot.basis == "since boot"
     assert any("not known of this host" in note for note in snapshot.notes)
     assert not [line for line in told(snapshot.findings) if line.startswith(("warning", "critical"))]

@@ -6,7 +6,13 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 from kdiag.health.sample import Cost, Sample
 from kdiag.host.base import Failure, Host, ReadError
 
-__all__ = ["Parser", "Reader", "load_parser"]
+__all__ = ["MAY_BE_EMPTY", "Parser", "Reader", "load_parser"]
+
+#: Files that may have nothing to say: a host without disks, a task that runs or is dead, a group without
+#: controllers. Every other file of the catalogue has at least a heading on a kernel that has it.
+MAY_BE_EMPTY = frozenset(
+    ("cgroup.controllers", "diskstats", "fstab", "limits", "os-release", "stack", "wchan")
+)
 
 #: What parses a file: a function, or its name as the catalogue has it (``uptime:parse_uptime``). A name is
 #: imported only when there are bytes to parse, and many files are absent or seldom read.
@@ -39,6 +45,10 @@ class Reader:
             reading = self.host.reading(path, may_block)
         except ReadError as error:
             self.fail(error.failure, family)
+            return None
+        if not reading.data and path.rpartition("/")[2] not in MAY_BE_EMPTY:
+            # Masked by an empty file (containers do so), or copied by a tool that believes st_size.
+            self.fail(Failure(path, "error", None, "it is empty"), family)
             return None
         started, ended = reading.started_ns, reading.ended_ns
         if started is not None and ended is not None:

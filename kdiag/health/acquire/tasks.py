@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, TypeVar
 
 from kdiag.health.acquire.reader import Reader
 from kdiag.health.sample import Sample, Task, TaskDetail
-from kdiag.host.base import ReadError
+from kdiag.host.base import Failure, ReadError
 from kdiag.procfs.mountinfo import Mount
 from kdiag.procfs.pid_schedstat import parse_pid_schedstat
 from kdiag.procfs.pid_stat import parse_pid_stat
@@ -67,7 +67,10 @@ def _read_task(reader: Reader, pid: int, folder: str) -> Optional[Task]:
         return None
     stat = parse_pid_stat(data, f"{folder}/stat")
     if stat.problems:
+        # Without a state it would pass for a task that is well: it counts as one that is not in sight.
         reader.sample.problems.extend(stat.problems)
+        reader.fail(Failure(f"{folder}/stat", "error", None, "could not be parsed"), _STAT)
+        return None
     return Task(pid, stat, reader.parse(f"{folder}/schedstat", parse_pid_schedstat, _SCHEDSTAT), None)
 
 

@@ -40,7 +40,7 @@ def cpu_throttle(case: Case) -> Iterator[Finding]:
     yield from _told(case, found)
     _demand_known(case, [(group.limit, group.files["quota"]) for group in groups])
     if not limited:
-        raise DoesNotApply("no CPU quota is set on the groups in sight")
+        raise DoesNotApply("no CPU quota is set on the groups in sight", _SELF)
 
 
 def _judge_throttling(case: Case, group: CpuGroup) -> Finding:
@@ -109,7 +109,7 @@ def memory(case: Case) -> Iterator[Finding]:
     _demand_known(case, [(group.limit, group.files["limit"]) for group in groups])
     _demand_known(case, [(group.high, group.files["high"]) for group in groups if "high" in group.files])
     if not found:
-        raise DoesNotApply("no memory limit is set on the groups in sight")
+        raise DoesNotApply("no memory limit is set on the groups in sight", _SELF)
 
 
 class _Limit(NamedTuple):
@@ -181,7 +181,7 @@ def oom(case: Case) -> Iterator[Finding]:
     counted = [group for group in groups if group.events is not None]
     if not counted:
         _demand_known(case, [(None, groups[0].files["events"])])
-        raise DoesNotApply("the memory of the groups in sight is not accounted for")
+        raise DoesNotApply("the memory of the groups in sight is not accounted for", _SELF)
     # The kills of a group are among those of the groups above it (v2): the lowest one tells best.
     killing = [group for group in counted if _kills(case, group)]
     if not killing:
@@ -219,14 +219,14 @@ def _groups(case: Case, controller: str) -> Any:
     sample = case.window.after
     own = sample.cgroup
     if own is None and sample.absent(_SELF):
-        raise DoesNotApply("this kernel has no control groups")
+        raise DoesNotApply("this kernel has no control groups", _SELF)
     if own is None:
         raise CannotJudge(_SELF, sample.why_missing(_SELF))
     if controller in own.out_of_reach:
         raise CannotJudge(*own.out_of_reach[controller])
     groups = getattr(own, controller)
     if not groups:
-        raise DoesNotApply(f"this kernel has no {controller} controller")
+        raise DoesNotApply(f"this kernel has no {controller} controller", _SELF)
     return groups
 
 

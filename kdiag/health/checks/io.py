@@ -58,7 +58,7 @@ def io_disk(case: Case) -> Iterator[Finding]:
         )
     views = [view for view in view_disks(case.window) if not is_layered(view.disk)]
     if not views:
-        raise DoesNotApply("no disk was ever used")
+        raise DoesNotApply("no disk was ever used", DISKSTATS)
     known = [(view, view.rates) for view in views if view.rates is not None and not view.unknown]
     unknown = [f"{view.disk.name}: {view.unknown}" for view in views if view.unknown]
     bad = [found for found in (_judge_disk(case, *each) for each in known) if found is not None]

@@ -123,7 +123,7 @@ def swap_used(case: Case) -> Iterator[Finding]:
     """Judge how full swap is, on disks and in zram."""
     disk, zram = swap_use(case.window.after)
     if not disk.size_kib and not zram.size_kib:
-        raise DoesNotApply("there is no swap area")
+        raise DoesNotApply("there is no swap area", MEMINFO, SWAPS)
     if disk.size_kib:
         yield _swap_finding(case, disk, "", "swap")
     if zram.size_kib:
@@ -166,7 +166,7 @@ def swap_io(case: Case) -> Iterator[Finding]:
     """Judge the traffic to and from swap."""
     disk, zram = swap_use(case.window.after)
     if not disk.size_kib and not zram.size_kib:
-        raise DoesNotApply("there is no swap area")
+        raise DoesNotApply("there is no swap area", MEMINFO, SWAPS)
     rate = vmstat_rate(case.window, "pswpin or pswpout", _swapped_pages)
     status = _coupled(case, case.above(rate.per_s, "warning_pages_per_s", "critical_pages_per_s"))
     note = ""

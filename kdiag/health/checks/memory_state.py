@@ -237,7 +237,9 @@ def hwpoison(case: Case) -> Iterator[Finding]:
     if bad:
         return
     if not counts and corrupted_kib is None:
-        raise DoesNotApply("no driver counts memory errors here, and the kernel takes no page out of use")
+        raise DoesNotApply(
+            "no driver counts memory errors here, and the kernel takes no page out of use", MEMINFO
+        )
     evidence = [case.evidence(path) for path in sorted(counts)[:4]]
     if corrupted_kib is not None:
         evidence.append(case.evidence(MEMINFO, "HardwareCorrupted"))

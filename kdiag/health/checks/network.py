@@ -65,7 +65,7 @@ def errors(case: Case) -> Iterator[Finding]:
     """Judge errors and drops of every interface, each way."""
     views = view_interfaces(case.window)
     if not views:
-        raise DoesNotApply("there are no network interfaces")
+        raise DoesNotApply("there are no network interfaces", NET_DEV)
     known = [view for view in views if not view.unknown]
     unknown = [f"{view.interface.name}: {view.unknown}" for view in views if view.unknown]
     bad = [found for found in (_judge_interface(case, view) for view in known) if found is not None]

@@ -6,10 +6,10 @@ only a task that did not run between the two readings counts as stuck. A dead ta
 
 from typing import TYPE_CHECKING, Dict, Iterator, List, Optional
 
-from kdiag.health.acquire import FD_TASKS
 from kdiag.health.acquire.tasks import MAX_FD_FOLDERS
 from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.figures.tasks import (
+    WHOLE_VIEW_PCT,
     SleepingTask,
     dead_by_parent,
     places,
@@ -75,7 +75,7 @@ def _hung_delta(window: Window) -> Optional[int]:
         "tasks_warning": 1,
         "tasks_critical_per_cpu": 1,
         "hung_delta_critical": 1,
-        "seen_unknown_pct": 80,
+        "seen_unknown_pct": WHOLE_VIEW_PCT,
     },
     source="passing through D is normal: hotsos #381; the numbers are kdiag's own",
     because="A task in D cannot be killed. It waits for a device, a server or a lock, holds what it holds "
@@ -116,10 +116,15 @@ def d_state(case: Case) -> Iterator[Finding]:
         )
     if window.after.threads_skipped:
         raise CannotJudge(_THREADS, f"{window.after.threads_skipped}; none of those is stuck")
-    seen_pct = share_in_sight_pct(window.after)
-    if seen_pct is not None and seen_pct < case.limit("seen_unknown_pct"):
-        raise CannotJudge("/proc", f"{seen_pct:.0f}% of all threads are in sight; none of those is stuck")
+    _demand_sight(case, "none of those is stuck")
     yield case.finding("ok", 0, f"no task is stuck{_passing(sleeping)}{_scope(window.after)}", basis=INSTANT)
+
+
+def _demand_sight(case: Case, told: str) -> None:
+    """Raise :class:`CannotJudge` if too few tasks are seen to say that nothing is wrong with any."""
+    seen_pct = share_in_sight_pct(case.window.after)
+    if seen_pct is not None and seen_pct < case.limit("seen_unknown_pct"):
+        raise CannotJudge("/proc", f"{seen_pct:.0f}% of all threads are in sight; {told}")
 
 
 def _stuck(case: Case, stuck: List[SleepingTask]) -> Finding:
@@ -191,7 +196,7 @@ def hung(case: Case) -> Iterator[Finding]:
     title="Dead tasks that nobody waits for",
     formula="tasks in state Z, in both readings where there are two, by parent",
     unit="tasks",
-    thresholds={"tasks_warning": 10, "tasks_critical": 100},
+    thresholds={"tasks_warning": 10, "tasks_critical": 100, "seen_unknown_pct": WHOLE_VIEW_PCT},
     source="kdiag's own",
     because="A dead task keeps its process id until its parent waits for it; killing it changes nothing, "
     "only its parent's wait or end does.",
@@ -206,6 +211,7 @@ def zombie(case: Case) -> Iterator[Finding]:
     yield from worst_subjects(case, bad)
     if not bad:
         total = sum(map(len, children.values()))
+        _demand_sight(case, f"{total} of those are dead")
         yield case.finding("ok", total, f"{total} dead tasks among {len(tasks)} processes", basis=INSTANT)
 
 
@@ -283,8 +289,11 @@ def _of_host(case: Case) -> _Tally:
 
 
 def _of_cgroups(case: Case) -> Iterator[_Tally]:
-    cgroup = case.window.after.cgroup
-    for group in cgroup.pids if cgroup is not None else ():
+    after = case.window.after
+    for group in after.cgroup.pids if after.cgroup is not None else ():
+        for path in group.files.values():
+            if path in after.failures and not after.absent(path):
+                raise CannotJudge(path, after.why_missing(path))
         if group.limit_tasks is not None and group.current is not None:
             evidence = [case.evidence(group.files[field]) for field in ("current", "limit")]
             yield _Tally(group.current, group.limit_tasks, f"pids.max of the cgroup {group.name}", evidence)
@@ -295,7 +304,7 @@ def _of_cgroups(case: Case) -> Iterator[_Tally]:
     title="Open files of processes",
     formula="open descriptors / soft RLIMIT_NOFILE, of the processes with the most",
     unit="%",
-    thresholds={"warning_pct": 85, "critical_pct": 95},
+    thresholds={"warning_pct": 85, "critical_pct": 95, "seen_unknown_pct": WHOLE_VIEW_PCT},
     source="netdata",
     because="At the limit open(2), socket(2) and accept(2) of this process fail with EMFILE.",
     next="ls -l /proc/PID/fd",
@@ -309,13 +318,15 @@ def fd_limit(case: Case) -> Iterator[Finding]:
     tallies = sorted(_of_processes(after), key=lambda tally: -tally.used_pct)
     if not tallies:
         raise CannotJudge("/proc/[pid]/limits", after.why_missing("/proc/[pid]/limits"))
-    scope = f"the {FD_TASKS} processes with the most open files were looked at"
+    looked_at = "1 process" if len(tallies) == 1 else f"{len(tallies)} processes"
+    scope = f"{looked_at} with the most open files looked at"
     bad = [_of_process(case, tally, scope) for tally in tallies if case.above(tally.used_pct) != "ok"]
     yield from bad
     if "/proc/[pid]/fd" in after.failures:
         raise CannotJudge("/proc/[pid]/fd", f"of some processes only: {_why_not_counted(after)}")
     if not bad:
         worst = tallies[0]
+        _demand_sight(case, f"of those {worst.name} is nearest to its limit of open files")
         yield case.finding(
             "ok",
             worst.used_pct,

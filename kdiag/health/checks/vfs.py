@@ -194,7 +194,7 @@ def _rooms(
     if unknown or (failed and not judged):
         raise CannotJudge(*_told_unknown(unknown or failed))
     if not judged:
-        raise DoesNotApply("no file system here can be written to and has a number of them")
+        raise DoesNotApply("no file system here can be written to and has a number of them", _MOUNTINFO)
 
 
 def _told_unknown(unknown: List[MountedFileSystem]) -> Tuple[str, str]:
@@ -209,7 +209,7 @@ def _file_systems(case: Case) -> List[MountedFileSystem]:
     if after.mountinfo is None:
         raise CannotJudge(_MOUNTINFO, after.why_missing(_MOUNTINFO))
     if not after.file_systems:
-        raise DoesNotApply("no file system with space of its own is mounted here")
+        raise DoesNotApply("no file system with space of its own is mounted here", _MOUNTINFO)
     return after.file_systems
 
 
@@ -275,6 +275,8 @@ def readonly(case: Case) -> Iterator[Finding]:
     """Find file systems that are read-only against the administrator's will."""
     after = case.window.after
     mounts = visible(list(known(after, after.mountinfo, _MOUNTINFO).mounts))
+    if not mounts:
+        raise CannotJudge(_MOUNTINFO, "it names no mount")
     entries = after.fstab.entries if after.fstab is not None else ()
     wanted = {entry.mount_point: entry for entry in entries}
     bad = []

@@ -5,14 +5,11 @@ The load averages (kernel/sched/loadavg.c) count both alike, so a load says noth
 
 from typing import Optional
 
+from kdiag.health.figures.tasks import WHOLE_VIEW_PCT, share_in_sight_pct
 from kdiag.health.sample import Sample
 from kdiag.records import NamedTuple
 
 __all__ = ["BlockedTasks", "blocked_tasks", "runnable_tasks"]
-
-#: Fewer visible threads than this share of what the kernel counts is a partial view (hidepid, a container);
-#: the check sys.view draws its line there as well.
-_WHOLE_VIEW = 0.8
 
 
 class BlockedTasks(NamedTuple):
@@ -51,5 +48,5 @@ def _all_seen(sample: Sample) -> bool:
     if loads is None or loads.load1 is None or loads.total_threads is None:
         return True
     # A thread that stays blocked is in the load, so below 1 none is missed.
-    seen = sum(task.stat.num_threads or 0 for task in sample.tasks.values())
-    return loads.load1 < 1 or seen >= _WHOLE_VIEW * loads.total_threads
+    seen_pct = share_in_sight_pct(sample)
+    return loads.load1 < 1 or seen_pct is None or seen_pct >= WHOLE_VIEW_PCT

@@ -11,6 +11,7 @@ from kdiag.health.window import CannotJudge, Window
 from kdiag.records import NamedTuple
 
 __all__ = [
+    "WHOLE_VIEW_PCT",
     "SleepingTask",
     "dead_by_parent",
     "places",
@@ -20,6 +21,9 @@ __all__ = [
     "tasks_in_d",
     "threads_in_sight",
 ]
+
+#: Of fewer threads in sight than this, "none" cannot be said of all (hidepid, a PID namespace).
+WHOLE_VIEW_PCT = 80
 
 _NO_DETAIL = TaskDetail()
 

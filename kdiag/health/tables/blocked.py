@@ -2,7 +2,14 @@
 
 from typing import TYPE_CHECKING, List, Optional, Tuple
 
-from kdiag.health.figures.tasks import SleepingTask, dead_by_parent, seen_tasks, tasks_in_d
+from kdiag.health.figures.tasks import (
+    WHOLE_VIEW_PCT,
+    SleepingTask,
+    dead_by_parent,
+    seen_tasks,
+    share_in_sight_pct,
+    tasks_in_d,
+)
 from kdiag.health.sample import Sample, Task
 from kdiag.health.table import Rows, Table, TableOptions
 from kdiag.health.window import Window
@@ -66,8 +73,16 @@ def _blocked(window: Window, options: TableOptions) -> Rows:
         notes.append(
             "of each process only the first thread was looked at, as nothing points to blocked others"
         )
+    notes.extend(_partial_view(sample))
     seconds = window.seconds("/proc/stat") if window.before is not None else None
     return Rows([_blocked_row(task, sample, seconds) for task in found[:_MOST_ROWS]], notes=tuple(notes))
+
+
+def _partial_view(sample: Sample) -> Tuple[str, ...]:
+    seen_pct = share_in_sight_pct(sample)
+    if seen_pct is None or seen_pct >= WHOLE_VIEW_PCT:
+        return ()
+    return (f"{seen_pct:.0f}% of all threads are in sight: there may be more",)
 
 
 def _blocked_row(task: SleepingTask, sample: Sample, seconds: Optional[float]) -> BlockedRow:
@@ -94,7 +109,8 @@ def _zombies(window: Window, options: TableOptions) -> Rows:
     ordered = list(dead_by_parent(window).items())
     rows = [_zombie_row(sample, ppid, dead) for ppid, dead in ordered[: options.top]]
     more = len(ordered) - len(rows)
-    return Rows(rows, notes=(f"{more} more parents are not shown",) if more else ())
+    notes = (f"{more} more parents are not shown",) if more else ()
+    return Rows(rows, notes=(*notes, *_partial_view(sample)))
 
 
 def _zombie_row(sample: Sample, ppid: int, dead: List[Task]) -> ZombieRow:

@@ -283,9 +283,10 @@ def test_a_freezer_is_asked_once_for_all_its_tasks() -> None:
     assert host.asked["/sys/fs/cgroup/freezer/a/freezer.state"] == 1
 
 
-def test_a_cut_off_stat_is_a_problem_and_no_task_with_zeros() -> None:
-    sample = sample_of({"/proc/7/stat": stat(7)[:60]})
-    assert sample.tasks[7].stat.utime_ticks is None
+def test_a_cut_off_or_empty_stat_is_a_problem_and_no_task_that_is_well() -> None:
+    sample = sample_of({"/proc/7/stat": stat(7)[:60], "/proc/8/stat": b""})
+    assert 7 not in sample.tasks and 8 not in sample.tasks
+    assert sample.failures["/proc/[pid]/stat"].kind == "error"
     assert [problem.path for problem in sample.problems] == ["/proc/7/stat"]
 
 
