@@ -5,7 +5,7 @@ from typing import Iterator, List
 from kdiag.health.check import Case
 from kdiag.health.finding import Finding, rank
 
-__all__ = ["MOST_SUBJECTS", "worst_subjects"]
+__all__ = ["MOST_SUBJECTS", "shell_word", "worst_subjects"]
 
 #: More findings of one check than this are summed up in one.
 MOST_SUBJECTS = 20
@@ -26,3 +26,14 @@ def worst_subjects(case: Case, found: List[Finding]) -> Iterator[Finding]:
             basis=rest[0].basis,
             because=rest[0].because,
         )
+
+
+def shell_word(name: str) -> str:
+    """Quote a name for a command that a user may paste: whoever named the thing must not run one.
+
+    >>> shell_word("eth0"), shell_word("x;reboot")
+    ('eth0', "'x;reboot'")
+    """
+    from shlex import quote  # not at import: few hosts need it
+
+    return quote(name)

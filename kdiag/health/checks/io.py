@@ -9,7 +9,7 @@ from typing import Iterator, List, Optional, Tuple
 from kdiag.health.check import Case, DoesNotApply, check
 from kdiag.health.figures.disks import DISKSTATS, DiskRates, DiskView, is_layered, view_disks
 from kdiag.health.finding import INSTANT, Evidence, Finding
-from kdiag.health.subjects import worst_subjects
+from kdiag.health.subjects import shell_word, worst_subjects
 from kdiag.health.window import CannotJudge
 from kdiag.procfs.mdstat import MdArray, MdSync
 from kdiag.procfs.text import decode
@@ -212,7 +212,7 @@ def _judge_array(case: Case, array: MdArray) -> Optional[Finding]:
         subject=array.name,
         basis=INSTANT,
         because=because,
-        next=f"mdadm --detail /dev/{array.name}",
+        next=f"mdadm --detail {shell_word('/dev/' + array.name)}",
     )
 
 

@@ -22,7 +22,7 @@ from kdiag.health.figures.network import (
 )
 from kdiag.health.finding import INSTANT, Evidence, Finding, rank
 from kdiag.health.sample import Sample
-from kdiag.health.subjects import worst_subjects
+from kdiag.health.subjects import shell_word, worst_subjects
 from kdiag.health.window import CannotJudge, Rate
 from kdiag.records import NamedTuple
 
@@ -97,7 +97,7 @@ def _judge_interface(case: Case, view: InterfaceView) -> Optional[Finding]:
         worst.share_pct,
         "; ".join(loss.told for loss in losses),
         subject=name,
-        next=f"ethtool -S {name}",
+        next=f"ethtool -S {shell_word(name)}",
     )
 
 
