@@ -27,13 +27,13 @@ EXIT_COULD_NOT = 3
 _FINDINGS = "findings"
 
 
-def _thresholds(path: Optional[str], host: Host) -> Thresholds:
+def _thresholds(path: Optional[str], live: bool = True) -> Thresholds:
     """Return the site's overrides (for a live host) with those of ``path`` over them."""
     from kdiag.health.thresholds import BadThreshold, parse_thresholds
     from kdiag.host.settings import SITE_THRESHOLDS, read_settings
 
     merged: Dict[str, Dict[str, float]] = {}
-    files = [(SITE_THRESHOLDS, True)] if host.kind == "live" else []
+    files = [(SITE_THRESHOLDS, True)] if live else []
     files += [(path, False)] if path is not None else []
     for name, optional in files:
         try:
@@ -84,7 +84,7 @@ def _plan(values: Dict[str, Any], host: Host) -> Plan:
         options=TableOptions(
             values.get("per_cpu", False), values.get("top", 10), values.get("explain", False)
         ),
-        thresholds=_thresholds(values["thresholds"], host),
+        thresholds=_thresholds(values["thresholds"], host.kind == "live"),
         fail_on=values["fail_on"],
         strict=values["debug"],
     )
@@ -180,8 +180,13 @@ def run_check(values: Dict[str, Any]) -> int:
 
 
 def run_explain(check_id: Optional[str], as_json: bool) -> int:
-    """Explain one check, or list them all."""
-    chosen = [each for each in CHECKS if check_id in (None, each.id)]
+    """Explain one check, or list them all, with the thresholds that hold on this site."""
+    site = _thresholds(None)
+    chosen = [
+        each._replace(thresholds={**each.thresholds, **site.get(each.id, {})})
+        for each in CHECKS
+        if check_id in (None, each.id)
+    ]
     if not chosen:
         near = [each.id for each in CHECKS if each.id.split(".")[0] == str(check_id).split(".")[0]]
         raise Failed(

@@ -90,7 +90,9 @@ class Window:
         if self.before is None:
             return SINCE_BOOT
         seconds = self.seconds("/proc/stat") or self.seconds("/proc/uptime")
-        return f"rate over {seconds:.1f} s" if seconds else "rate between two samples"
+        if not seconds:
+            return "rate between two samples"
+        return f"rate over {seconds:.1f} s" if seconds >= 1 else f"rate over {seconds:.2g} s"
 
     def seconds(self, path: str) -> Optional[float]:
         """Return the seconds between the two reads of one file; since boot, the uptime."""

@@ -12,6 +12,7 @@ import pytest
 from kdiag.cli import main
 from kdiag.cli import run as runner
 from kdiag.health.record import record
+from kdiag.host import settings
 from tests.health.overlay import host_of, quiet_overlay
 
 
@@ -152,3 +153,13 @@ def test_sections_can_be_named_one_by_one_or_with_commas(quiet: str) -> None:
     other = kdiag("--root", quiet, "--section", "load,cpu")
     assert one.stdout == other.stdout
     assert "load15" in one.stdout and "%idle" in one.stdout and "Memory" not in one.stdout
+
+
+def test_explain_shows_the_thresholds_that_hold_on_this_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "thresholds.ini"
+    site.write_text("[fs.space]\nwarning_pct = 7\n")
+    monkeypatch.setattr(settings, "SITE_THRESHOLDS", str(site))
+    assert main(["explain", "fs.space"]) == 0
+    assert "warning_pct = 7, critical_pct = 3" in capsys.readouterr().out

@@ -99,7 +99,7 @@ def test_after_a_reboot_the_time_between_the_readings_is_not_the_uptime() -> Non
 
 def test_an_interval_shorter_than_any_rest_is_still_taken() -> None:
     host = moments({}, {}, step_s=0.05)
-    assert observe(host, PLAN._replace(interval_s=0.05)).basis == "rate over 0.1 s"
+    assert observe(host, PLAN._replace(interval_s=0.05)).basis == "rate over 0.05 s"
 
 
 def test_time_that_reading_takes_counts_as_time_that_was_watched() -> None:
