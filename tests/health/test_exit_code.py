@@ -27,6 +27,8 @@ def found(*statuses: str) -> Tuple[Finding, ...]:
         (("critical",), "never", 0),
         (("unknown", "unknown"), "never", 3),
         ((), "warning", 3),
+        (("ok", "unknown", "unknown"), "warning", 3),
+        (("warning", "unknown", "unknown"), "warning", 1),
     ],
 )
 def test_the_exit_code_follows_the_worst(statuses: Tuple[str, ...], fail_on: str, code: int) -> None:
