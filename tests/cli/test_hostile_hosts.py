@@ -148,6 +148,7 @@ def test_a_dead_mount_is_named_within_the_deadline(tmp_path: Path) -> None:
     preamble = f"PLACE = {dead.encode()!r}\n{_DEAD}"
     document = document_of(apart("--once", "--json", preamble=preamble))
     assert time.monotonic() - started_s < 5
-    assert statuses(document, "critical") == [f"fs.stuck {dead}"]
+    # The machine that runs the tests may have findings of its own, such as CPU pressure.
+    assert f"fs.stuck {dead}" in statuses(document, "critical")
     assert {each["path"]: each["kind"] for each in document["incomplete"]["failures"]}[dead] == "timed_out"
     assert document["exit_code"] == 2
