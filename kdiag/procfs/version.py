@@ -30,7 +30,7 @@ class KernelVersion(NamedTuple):
     def numbers(self) -> Tuple[int, ...]:
         """The numbers that the release begins with, for people and for sorting; empty if there are none.
 
-        >>> KernelVersion("Linux", "6.18.44-fc-v657", None, None, None).numbers
+        >>> KernelVersion("Linux", "6.18.44-custom", None, None, None).numbers
         (6, 18, 44)
         """
         match = re.match(_NUMBERS, self.release or "")

@@ -4,7 +4,7 @@ from tests.procfs.contract import holds_for_any_bytes, holds_when_cut_anywhere
 
 V2_6_1 = b"0::/user.slice/user-1000.slice/session-1.scope\n"
 V1_3_10 = b"3:memory:/a\n2:cpu,cpuacct:/b\n1:name=systemd:/system.slice/sshd.service\n"
-HYBRID_6_18 = b"9:name=systemd:/\n4:memory:/process_api/834e\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/c\n0::/d\n"
+HYBRID_6_18 = b"9:name=systemd:/\n4:memory:/app/834e\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/c\n0::/d\n"
 
 
 def test_the_line_without_controllers_is_v2_wherever_it_stands() -> None:
@@ -26,7 +26,7 @@ def test_a_host_of_v1_alone_has_no_v2_path() -> None:
 
 def test_on_a_hybrid_host_a_controller_is_found_in_its_v1_hierarchy() -> None:
     parsed = parse_pid_cgroup(HYBRID_6_18)
-    assert parsed.v1_path("memory") == "/process_api/834e"
+    assert parsed.v1_path("memory") == "/app/834e"
     assert parsed.v1_path("cpu") == "/c"
     assert parsed.v1_path("io") is None
 

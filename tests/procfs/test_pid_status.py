@@ -5,7 +5,7 @@ from kdiag.procfs.text import Problem
 from tests.procfs.contract import holds_for_any_bytes, holds_when_cut_anywhere
 
 PROCESS_6_18 = b"""\
-Name:\tprocess_api
+Name:\tsupervisor
 Umask:\t0022
 State:\tS (sleeping)
 Tgid:\t10
@@ -76,7 +76,7 @@ Threads:\t1
 
 def test_every_line_is_read_by_its_name_and_unit() -> None:
     assert parse_pid_status(PROCESS_6_18) == PidStatus(
-        name="process_api",
+        name="supervisor",
         umask=0o022,
         state="S",
         tgid=10,

@@ -7,7 +7,7 @@ from kdiag.procfs.version import KernelVersion, parse_version
 from tests.procfs.contract import holds_for_any_bytes, holds_when_cut_anywhere
 
 VERSION_6_18 = (
-    b"Linux version 6.18.44-fc-v657 (builder@sandboxing) (gcc (GCC) 15.3.0, GNU ld (GNU Binutils) 2.46)"
+    b"Linux version 6.18.44-custom (builder@host) (gcc (GCC) 15.3.0, GNU ld (GNU Binutils) 2.46)"
     b" #1 SMP PREEMPT_DYNAMIC @0\n"
 )
 # RHEL 7: 3.10, and a compiler that names its vendor.
@@ -21,8 +21,8 @@ WANTED = "Linux version RELEASE ..."
 def test_the_banner_is_taken_apart() -> None:
     assert parse_version(VERSION_6_18) == KernelVersion(
         "Linux",
-        "6.18.44-fc-v657",
-        "builder@sandboxing",
+        "6.18.44-custom",
+        "builder@host",
         "gcc (GCC) 15.3.0, GNU ld (GNU Binutils) 2.46",
         "#1 SMP PREEMPT_DYNAMIC @0",
     )
@@ -44,7 +44,7 @@ def test_a_banner_without_parentheses_still_gives_release_and_build() -> None:
 @pytest.mark.parametrize(
     ("release", "numbers"),
     [
-        ("6.18.44-fc-v657", (6, 18, 44)),
+        ("6.18.44-custom", (6, 18, 44)),
         ("3.10.0-1160.el7.x86_64", (3, 10, 0)),
         ("6.1-rc3", (6, 1)),
         ("next", ()),
