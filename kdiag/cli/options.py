@@ -81,7 +81,15 @@ SNAPSHOT: Tuple[Option, ...] = (
     _DEBUG,
 )
 
-CHECK: Tuple[Option, ...] = (_INTERVAL, _ONCE, _ROOT, _FAIL_ON, _THRESHOLDS, _DEBUG)
+CHECK: Tuple[Option, ...] = (
+    _INTERVAL,
+    _ONCE,
+    _ROOT,
+    _JSON._replace(help="Print one JSON document."),
+    _FAIL_ON,
+    _THRESHOLDS,
+    _DEBUG,
+)
 
 
 def defaults(options: Tuple[Option, ...]) -> "dict[str, Any]":

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RUNNERS", "run_explain", "run_files", "run_record"]
 
-
-EXIT_COULD_NOT = 3
-
 _FINDINGS = "findings"
 
 
@@ -161,7 +158,7 @@ def _watch(host: Host, plan: Plan, render: Callable[[Snapshot], Iterable[str]]) 
 
 
 def run_check(values: Dict[str, Any]) -> int:
-    """Print one line with perfdata in the convention of the Monitoring Plugins."""
+    """Print one line with perfdata in the convention of the Monitoring Plugins, or the same as JSON."""
     from kdiag.report.nagios import failure_line, status_line
 
     try:
@@ -173,9 +170,15 @@ def run_check(values: Dict[str, Any]) -> int:
     except Exception as error:
         # A monitoring system shows its users what stands on stdout.
         what = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
-        _write((failure_line(what, _style()),))
+        if not values["json"]:
+            _write((failure_line(what, _style()),))
         raise
-    _write((status_line(snapshot, _style()),))
+    if values["json"]:
+        from kdiag.report.json_envelope import check_document, dump
+
+        _write((dump(check_document(snapshot), 2),))
+    else:
+        _write((status_line(snapshot, _style()),))
     return snapshot.exit_code
 
 

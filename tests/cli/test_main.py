@@ -97,6 +97,14 @@ def test_check_prints_one_line(quiet: str) -> None:
     assert done.stdout.startswith("KDIAG ")
 
 
+def test_check_prints_its_line_as_json_too(quiet: str) -> None:
+    done = kdiag("check", "--root", quiet, "--json")
+    document = json.loads(done.stdout)
+    assert document["schema"] == "kdiag/check/1"
+    assert document["exit_code"] == done.returncode
+    assert f"{document['line']}\n" == kdiag("check", "--root", quiet).stdout
+
+
 def test_a_closed_pipe_is_quiet(quiet: str) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
