@@ -50,6 +50,17 @@ def _of_cgroup(parser: str, *names: str, since: str = _OLD) -> Tuple[Source, ...
     return tuple(Source("", f"/sys/fs/cgroup/**/{name}", parser, since, when="both") for name in names)
 
 
+def _of_tasks(
+    name: str, parser: str, who: str = "anyone", cost: str = "few", when: str = "last"
+) -> Tuple[Source, ...]:
+    """Return the rows of a file that processes have, and threads that are looked into."""
+    of_thread = "few" if cost == "tasks" else cost
+    return (
+        Source("", f"/proc/[pid]/{name}", parser, who=who, cost=cost, when=when),
+        Source("", f"/proc/[pid]/task/[tid]/{name}", parser, who=who, cost=of_thread, when=when),
+    )
+
+
 SOURCES: Tuple[Source, ...] = (
     Source("uptime", "/proc/uptime", "uptime:parse_uptime", when="both"),
     Source("words", "/proc/sys/kernel/random/boot_id", "word:parse_word", when="both"),
@@ -151,17 +162,16 @@ SOURCES: Tuple[Source, ...] = (
     ),
     # Families
     Source("", "/etc/passwd", "user_name", "-", cost="few"),
-    Source("", "/proc/[pid]/stat", "pid_stat:parse_pid_stat", cost="tasks", when="both"),
-    Source("", "/proc/[pid]/schedstat", "pid_schedstat:parse_pid_schedstat", cost="tasks", when="both"),
+    *_of_tasks("stat", "pid_stat:parse_pid_stat", cost="tasks", when="both"),
+    *_of_tasks("schedstat", "pid_schedstat:parse_pid_schedstat", cost="tasks", when="both"),
     Source("", "/proc/[pid]/fd", "st_size", cost="tasks", when="last"),
-    Source("", "/proc/[pid]/task/[tid]/stat", "pid_stat:parse_pid_stat", cost="few", when="both"),
-    Source("", "/proc/[pid]/status", "pid_status:parse_pid_status", cost="few", when="both"),
+    *_of_tasks("status", "pid_status:parse_pid_status", when="both"),
     Source("", "/proc/[pid]/limits", "pid_limits:parse_pid_limits", who="anyone", cost="few"),
-    Source("", "/proc/[pid]/wchan", "pid_wchan:parse_pid_wchan", who="owner", cost="few"),
-    Source("", "/proc/[pid]/stack", "pid_stack:parse_pid_stack", who="root", cost="waits"),
-    Source("", "/proc/[pid]/syscall", "pid_syscall:parse_pid_syscall", who="owner", cost="waits"),
-    Source("", "/proc/[pid]/cgroup", "pid_cgroup:parse_pid_cgroup", cost="few"),
-    Source("", "/sys/fs/cgroup/freezer/*/freezer.state", "word:parse_word", cost="few"),
+    *_of_tasks("wchan", "pid_wchan:parse_pid_wchan", who="owner"),
+    *_of_tasks("stack", "pid_stack:parse_pid_stack", who="root", cost="waits"),
+    *_of_tasks("syscall", "pid_syscall:parse_pid_syscall", who="owner", cost="waits"),
+    *_of_tasks("cgroup", "pid_cgroup:parse_pid_cgroup"),
+    Source("", "/sys/fs/cgroup/**/freezer.state", "word:parse_word", cost="few"),
     Source("", "/sys/devices/system/node/node*/meminfo", "meminfo:parse_meminfo", cost="devices"),
     Source(
         "", "/sys/devices/system/node/node*/numastat", "numastat:parse_numastat", cost="devices", when="both"

@@ -1,7 +1,7 @@
 import re
 import typing
 from importlib import import_module
-from typing import Set
+from typing import List, Set
 
 from kdiag.health.checks import CHECKS
 from kdiag.health.observe import Plan, observe
@@ -9,7 +9,10 @@ from kdiag.health.sample import Sample
 from kdiag.health.tables import TABLES
 from kdiag.host.base import Reading
 from kdiag.host.live import LiveHost
+from kdiag.host.memory import MemoryHost
 from kdiag.procfs.catalogue import COSTS, SOURCES
+from tests.health.overlay import Files, Overlay, quiet_overlay
+from tests.health.task_files import stat
 
 RECORD_FIELDS = [source for source in SOURCES if source.field not in ("", "integers", "words")]
 
@@ -64,9 +67,48 @@ def test_nothing_is_read_that_is_not_in_the_catalogue() -> None:
     sections = tuple({table.section for table in TABLES})
     observe(host, Plan(CHECKS, TABLES, interval_s=0.05, sections=sections))
     host.close()
-    rows = re.compile("|".join(pattern(source.path) for source in SOURCES))
     assert len(host.seen) > 100
-    assert sorted(path for path in host.seen if not rows.fullmatch(path)) == []
+    assert not_in_catalogue(host.seen) == []
+
+
+def not_in_catalogue(paths: Set[str]) -> List[str]:
+    rows = re.compile("|".join(pattern(source.path) for source in SOURCES))
+    return sorted(path for path in paths if not rows.fullmatch(path))
+
+
+def test_what_is_read_of_stuck_tasks_and_threads_is_in_the_catalogue_too() -> None:
+    overlay = quiet_overlay()
+    stuck: Files = {
+        "/proc/self/mountinfo": (
+            b"40 24 0:32 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer\n"
+            b"41 24 0:33 / /sys/fs/cgroup/cpu,freezer rw - cgroup cgroup rw,cpu,freezer\n"
+        ),
+        "/proc/loadavg": b"3.00 3.00 3.00 3/99 99\n",
+        "/proc/7/stat": stat(7, state="D", threads=2),
+        "/proc/7/cgroup": b"3:freezer:/\n",
+        "/proc/7/task/8/stat": stat(8, state="D"),
+        "/proc/7/task/8/cgroup": b"3:freezer:/a/b\n",
+    }
+    for files in overlay.moments:
+        files.update(stuck)
+    seen = asked_of(overlay, Plan(CHECKS, TABLES))
+    assert "/sys/fs/cgroup/freezer/freezer.state" in seen
+    assert "/sys/fs/cgroup/freezer/a/b/freezer.state" in seen
+    assert "/proc/7/task/8/stack" in seen
+    assert not_in_catalogue(seen) == []
+
+
+def asked_of(overlay: Overlay, plan: Plan) -> Set[str]:
+    """Return the files that a host in memory is asked for."""
+    seen: Set[str] = set()
+
+    class Seen(MemoryHost):
+        def reading(self, path: str, may_block: bool = False) -> Reading:
+            seen.add(path)
+            return super().reading(path, may_block)
+
+    observe(Seen(overlay.moments, sizes=overlay.sizes, file_systems=overlay.file_systems), plan)
+    return seen
 
 
 def test_rows_are_unique_and_use_known_words() -> None:

@@ -49,7 +49,7 @@ _DETAILS: Dict[str, Tuple[str, bool]] = {
 
 _STAT, _SCHEDSTAT, _FD = "/proc/[pid]/stat", "/proc/[pid]/schedstat", "/proc/[pid]/fd"
 _TASK, _THREAD_STAT = "/proc/[pid]/task", "/proc/[pid]/task/[tid]/stat"
-_FREEZER = "/sys/fs/cgroup/freezer/*/freezer.state"
+_FREEZER = "/sys/fs/cgroup/**/freezer.state"
 
 
 def read_tasks(reader: Reader) -> None:
