@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kdiag.cli.commands import command_group
+from kdiag.cli.commands import command_names
 from kdiag.cli.options import SNAPSHOT
 from kdiag.health.check import Check
 from kdiag.health.checks import CHECKS
@@ -24,7 +24,7 @@ def test_every_check_is_listed_with_its_thresholds() -> None:
 def test_every_section_command_and_option_is_named() -> None:
     for table in TABLES:
         assert f"`{table.section}`" in README
-    for name in command_group().commands:
+    for name in command_names():
         assert f"kdiag {name}" in README
     for option in SNAPSHOT:
         if option.flag != "--debug":

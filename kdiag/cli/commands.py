@@ -1,6 +1,7 @@
 """The commands as click knows them: help, completion, and errors that say what would do."""
 
 import sys
+from importlib import import_module
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import click
@@ -10,7 +11,7 @@ from kdiag.cli import quick
 from kdiag.cli.options import CHECK, SNAPSHOT, Option
 from kdiag.cli.run import RUNNERS, run_explain, run_files, run_record
 
-__all__ = ["command_group", "run_with_click"]
+__all__ = ["LAZY", "command_group", "command_names", "run_with_click"]
 
 
 _HELP = ("-h", "--help")
@@ -92,9 +93,42 @@ def _record(folder: str, root: str, interval: float) -> int:
     return run_record(folder, root, interval)
 
 
+#: Commands that live in a module of their own, which is imported when one is called: what it does, in a line.
+#: The module has the click command under the name ``command``.
+LAZY: Dict[str, Tuple[str, str]] = {}
+
+
+class _Group(click.Group):
+    """A group that knows the names of all commands, and imports those of :data:`LAZY` only to run them."""
+
+    def list_commands(self, ctx: click.Context) -> List[str]:
+        return [*self.commands, *sorted(LAZY)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> Optional[click.Command]:
+        if cmd_name in self.commands or cmd_name not in LAZY:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = import_module(LAZY[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, (*self.commands, *LAZY)))
+        rows = [
+            (name, LAZY[name][1] if name in LAZY else self.commands[name].get_short_help_str(limit=100))
+            for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows, col_max=width + 2)
+
+
+def command_names() -> List[str]:
+    """Return the names of all commands."""
+    group = command_group()
+    return group.list_commands(click.Context(group))
+
+
 def command_group() -> click.Group:
     """Return kdiag as click knows it."""
-    group = click.Group(
+    group = _Group(
         "kdiag",
         context_settings={"help_option_names": list(_HELP)},
         help="What is wrong with this Linux host, and where in the kernel it comes from.\n\n"

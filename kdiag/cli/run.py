@@ -1,11 +1,10 @@
 """What each command does: open the host, look, print. Rendering is imported when it is used."""
 
 import gc
-import os
-import sys
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
 from kdiag.cli.failed import Failed
+from kdiag.cli.output import open_root, style_of_output, write
 from kdiag.health.check import Thresholds
 from kdiag.health.checks import CHECKS
 from kdiag.health.observe import Plan, observe, watch
@@ -13,11 +12,7 @@ from kdiag.health.snapshot import Snapshot
 from kdiag.health.table import TableOptions
 from kdiag.health.tables import TABLES
 from kdiag.host.base import Host
-from kdiag.host.open import open_host
 from kdiag.procfs.catalogue import SOURCES
-
-if TYPE_CHECKING:
-    from kdiag.report.terminal import Style
 
 __all__ = ["RUNNERS", "run_explain", "run_files", "run_record"]
 
@@ -43,15 +38,6 @@ def _thresholds(path: Optional[str], live: bool = True) -> Thresholds:
         for check_id, values in overrides.items():
             merged.setdefault(check_id, {}).update(values)
     return merged
-
-
-def _open(root: str) -> Host:
-    from kdiag.host.recording import BadRecording
-
-    try:
-        return open_host(root)
-    except BadRecording as error:
-        raise Failed(str(error)) from None
 
 
 def _asked_sections(values: Dict[str, Any]) -> Tuple[str, ...]:
@@ -87,18 +73,6 @@ def _plan(values: Dict[str, Any], host: Host) -> Plan:
     )
 
 
-def _write(lines: Iterable[str]) -> None:
-    """Print lines at once, so that a closed pipe shows here and not at exit."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()
-
-
-def _style() -> "Style":
-    from kdiag.report.terminal import style_of
-
-    return style_of(sys.stdout, os.environ)
-
-
 def _renderer(values: Dict[str, Any]) -> Callable[[Snapshot], Iterable[str]]:
     """Return what turns a snapshot into lines of the format that is asked for."""
     if values["json"]:
@@ -109,11 +83,11 @@ def _renderer(values: Dict[str, Any]) -> Callable[[Snapshot], Iterable[str]]:
     if values["markdown"]:
         from kdiag.report.snapshot_markdown import snapshot_markdown
 
-        encoding = _style().encoding
+        encoding = style_of_output().encoding
         return lambda snapshot: snapshot_markdown(snapshot, encoding)
     from kdiag.report.snapshot_text import snapshot_lines
 
-    style, sections = _style(), _asked_sections(values)
+    style, sections = style_of_output(), _asked_sections(values)
     return lambda snapshot: snapshot_lines(
         snapshot,
         style,
@@ -130,12 +104,12 @@ def run_snapshot(values: Dict[str, Any]) -> int:
     if values["json"] and values["markdown"]:
         raise Failed("--json and --markdown exclude each other")
     render = _renderer(values)
-    host = _open(values["root"])
+    host = open_root(values["root"])
     try:
         plan = _plan(values, host)
         if not values["watch"]:
             snapshot = observe(host, plan)
-            _write(render(snapshot))
+            write(render(snapshot))
             return snapshot.exit_code
         return _watch(host, plan, render)
     finally:
@@ -148,7 +122,7 @@ def _watch(host: Host, plan: Plan, render: Callable[[Snapshot], Iterable[str]]) 
     code: Optional[int] = None
     try:
         for snapshot in watch(host, plan):
-            _write(render(snapshot))
+            write(render(snapshot))
             code = snapshot.exit_code
     except KeyboardInterrupt:
         return 0
@@ -162,7 +136,7 @@ def run_check(values: Dict[str, Any]) -> int:
     from kdiag.report.nagios import failure_line, status_line
 
     try:
-        host = _open(values["root"])
+        host = open_root(values["root"])
         try:
             snapshot = observe(host, _plan(values, host)._replace(sections=()))
         finally:
@@ -171,14 +145,14 @@ def run_check(values: Dict[str, Any]) -> int:
         # A monitoring system shows its users what stands on stdout.
         what = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
         if not values["json"]:
-            _write((failure_line(what, _style()),))
+            write((failure_line(what, style_of_output()),))
         raise
     if values["json"]:
         from kdiag.report.json_envelope import check_document, dump
 
-        _write((dump(check_document(snapshot), 2),))
+        write((dump(check_document(snapshot), 2),))
     else:
-        _write((status_line(snapshot, _style()),))
+        write((status_line(snapshot, style_of_output()),))
     return snapshot.exit_code
 
 
@@ -198,11 +172,15 @@ def run_explain(check_id: Optional[str], as_json: bool) -> int:
     if as_json:
         from kdiag.report.json_envelope import dump, explain_document
 
-        _write((dump(explain_document(chosen), 2),))
+        write((dump(explain_document(chosen), 2),))
         return 0
     from kdiag.report.listing import checks_lines, explain_lines
 
-    _write(checks_lines(chosen, _style()) if check_id is None else explain_lines(chosen[0], _style()))
+    write(
+        checks_lines(chosen, style_of_output())
+        if check_id is None
+        else explain_lines(chosen[0], style_of_output())
+    )
     return 0
 
 
@@ -212,11 +190,11 @@ def run_files(as_json: bool) -> int:
     if as_json:
         from kdiag.report.json_envelope import dump, files_document
 
-        _write((dump(files_document(rows), 2),))
+        write((dump(files_document(rows), 2),))
         return 0
     from kdiag.report.listing import files_lines
 
-    _write(files_lines(rows, _style()))
+    write(files_lines(rows, style_of_output()))
     return 0
 
 
@@ -225,7 +203,7 @@ def run_record(folder: str, root: str, interval_s: float) -> int:
     from kdiag.health.record import record
     from kdiag.host.record import CannotRecord
 
-    host = _open(root)
+    host = open_root(root)
     try:
         told = record(host, folder, interval_s)
     except CannotRecord as error:
@@ -234,7 +212,7 @@ def run_record(folder: str, root: str, interval_s: float) -> int:
         raise Failed(f"interrupted: the recording in {folder} is not whole") from None
     finally:
         host.close()
-    _write((_style().safe(told),))
+    write((style_of_output().safe(told),))
     return 0
 
 

@@ -6,18 +6,19 @@ that JSON has no word for (NaN, infinity).
 """
 
 import math
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, Mapping, Optional, Sequence
 
 from kdiag import __version__
 from kdiag.health.check import Check
 from kdiag.health.snapshot import Snapshot
+from kdiag.host.base import Failure
 from kdiag.report import digest
 from kdiag.report.escape import unicode_only
 from kdiag.report.listing import FILE_FIELDS
 from kdiag.report.nagios import gauges, status_line
 from kdiag.report.terminal import Style
 
-__all__ = ["check_document", "dump", "explain_document", "files_document", "snapshot_document"]
+__all__ = ["check_document", "dump", "envelope", "explain_document", "files_document", "snapshot_document"]
 
 Document = Dict[str, Any]
 
@@ -44,7 +45,7 @@ def snapshot_document(snapshot: Snapshot, *, costs: bool = False) -> Document:
     }
     if costs:
         body["costs"] = snapshot.costs
-    return _envelope("snapshot", body, snapshot.exit_code, snapshot)
+    return _of_snapshot("snapshot", body, snapshot)
 
 
 def check_document(snapshot: Snapshot) -> Document:
@@ -57,36 +58,69 @@ def check_document(snapshot: Snapshot) -> Document:
         "not_applicable": snapshot.not_applicable,
         "notes": snapshot.notes,
     }
-    return _envelope("check", body, snapshot.exit_code, snapshot)
+    return _of_snapshot("check", body, snapshot)
 
 
 def explain_document(checks: Iterable[Check]) -> Document:
     """Return what checks say of themselves as ``kdiag/explain/1``."""
     described = [{field: getattr(check, field) for field in _CHECK_FIELDS} for check in checks]
-    return _envelope("explain", {"checks": described}, 0)
+    return envelope("explain", {"checks": described}, 0)
 
 
 def files_document(rows: Sequence[Mapping[str, Any]]) -> Document:
     """Return the list of kernel files as ``kdiag/files/1``."""
-    return _envelope("files", {"files": [{field: row[field] for field in FILE_FIELDS} for row in rows]}, 0)
+    return envelope("files", {"files": [{field: row[field] for field in FILE_FIELDS} for row in rows]}, 0)
 
 
-def _envelope(command: str, body: Document, exit_code: int, snapshot: Optional[Snapshot] = None) -> Document:
-    """Put what every command says around a body; a command that looks at no host has none to name."""
+def envelope(
+    command: str,
+    body: Document,
+    exit_code: int,
+    *,
+    host: Optional[Mapping[str, Any]] = None,
+    started_ns: Optional[int] = None,
+    duration_s: Optional[float] = None,
+    mechanism: Optional[Mapping[str, Any]] = None,
+    failures: Sequence[Failure] = (),
+    problems: Sequence[Any] = (),
+    lost: int = 0,
+) -> Document:
+    """Put what every command says around its body; a command that looks at no host has none to name.
+
+    ``started_ns`` is in nanoseconds since the epoch; ``mechanism`` names the one in use, and under
+    ``passed_over`` each better one with the reason why it was not.
+    """
     document = {
         "schema": f"kdiag/{command}/1",
         "tool": {"name": "kdiag", "version": __version__},
-        "host": None if snapshot is None else _host(snapshot),
-        "started": None if snapshot is None else digest.utc(snapshot.started_ns, _ISO_8601),
-        "duration_s": None if snapshot is None else snapshot.duration_s,
-        "mechanism": None if snapshot is None else {"name": "procfs", "passed_over": []},
+        "host": host,
+        "started": None if started_ns is None else digest.utc(started_ns, _ISO_8601),
+        "duration_s": duration_s,
+        "mechanism": mechanism,
         **body,
-        "incomplete": _incomplete(snapshot),
-        "lost": 0,
+        "incomplete": {
+            "failures": [{**failure._asdict(), "message": str(failure)} for failure in failures],
+            "problems": problems,
+        },
+        "lost": lost,
         "exit_code": exit_code,
     }
     plain: Document = _plain(document)
     return plain
+
+
+def _of_snapshot(command: str, body: Document, snapshot: Snapshot) -> Document:
+    return envelope(
+        command,
+        body,
+        snapshot.exit_code,
+        host=_host(snapshot),
+        started_ns=snapshot.started_ns,
+        duration_s=snapshot.duration_s,
+        mechanism={"name": "procfs", "passed_over": []},
+        failures=snapshot.failures,
+        problems=snapshot.problems,
+    )
 
 
 def _host(snapshot: Snapshot) -> Document:
@@ -108,15 +142,6 @@ def _tables(snapshot: Snapshot) -> Document:
         ]
         for section, tables in digest.grouped(snapshot.tables, lambda table: table.section).items()
     }
-
-
-def _incomplete(snapshot: Optional[Snapshot]) -> Document:
-    if snapshot is None:
-        return {"failures": [], "problems": []}
-    failures: List[Document] = [
-        {**failure._asdict(), "message": str(failure)} for failure in snapshot.failures
-    ]
-    return {"failures": failures, "problems": snapshot.problems}
 
 
 def _plain(value: Any) -> Any:

@@ -270,7 +270,7 @@ def huge() -> MemoryHost:
 def test_thousands_of_everything_are_counted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runner, "_open", lambda root: huge())
+    monkeypatch.setattr(runner, "open_root", lambda root: huge())
     document = snapshot_of("huge", capsys, "--per-cpu", "--section", "cpu")
     assert document["exit_code"] == 0
     assert document["host"]["online_cpus"] == CPUS

@@ -110,7 +110,7 @@ HOSTS: Dict[str, Callable[[], Host]] = {
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let ``--root`` take the names of hosts in memory: one at rest, one that is full, one of one reading."""
-    monkeypatch.setattr(runner, "_open", lambda root: HOSTS[root]())
+    monkeypatch.setattr(runner, "open_root", lambda root: HOSTS[root]())
 
 
 @pytest.mark.usefixtures("hosts")

@@ -1,0 +1,1 @@
+"""tracefs: sessions that leave nothing behind, and the formats that the kernel writes there."""

@@ -1,0 +1,1 @@
+"""Facts of the kernel: error numbers, system calls, symbols, configuration, lockdown."""

@@ -1,0 +1,1 @@
+"""Questions that kdiag answers by tracing, one module each."""
