@@ -1,0 +1,95 @@
+"""The ways in which a kernel is booted and looked at: what each row of the matrix changes, and how it is proved.
+
+A variant that is not in force would make its whole row a lie, so each one names a check that the guest makes before the
+tests run (`proof`): without it the guest has failed.
+"""
+
+from typing import Dict, NamedTuple, Tuple
+
+__all__ = ["VARIANTS", "Variant"]
+
+
+class Variant(NamedTuple):
+    """One row of the matrix.
+
+    `boot` are kernel parameters. `prepare` is done by root in the guest (sh). `proof` must succeed there, in the very
+    place and as the very user that the tests run as. `user` is who runs the tests. `place` is where: on the `host`, or
+    in a `container` (own PID and mount namespace, the host's root at /host).
+    """
+
+    name: str
+    why: str
+    boot: Tuple[str, ...] = ()
+    prepare: str = ""
+    proof: str = "true"
+    user: str = "root"
+    place: str = "host"
+
+
+_ORDINARY = "test $(id -u) -eq 65534 && ! test -r /proc/1/io"
+
+VARIANTS: Dict[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        Variant(
+            "default",
+            "as the distribution ships it, cgroup v2",
+            proof="grep -q cgroup2 /proc/self/mounts",
+        ),
+        Variant(
+            "lockdown-integrity",
+            "what Secure Boot sets: no kernel memory is to be written",
+            boot=("lockdown=integrity",),
+            proof="grep -qF '[integrity]' /sys/kernel/security/lockdown",
+        ),
+        Variant(
+            "lockdown-confidentiality",
+            "no kernel memory is to be read either: tracefs and perf close",
+            boot=("lockdown=confidentiality",),
+            proof="grep -qF '[confidentiality]' /sys/kernel/security/lockdown",
+        ),
+        Variant(
+            "psi0",
+            "a kernel without pressure stall information, as RHEL boots it",
+            boot=("psi=0",),
+            proof="! cat /proc/pressure/cpu",
+        ),
+        Variant(
+            "cgroup-v1",
+            "the controllers on the old hierarchy, as on RHEL 8 and Ubuntu 20.04",
+            boot=("SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",),
+            proof="test -e /sys/fs/cgroup/memory/memory.usage_in_bytes",
+        ),
+        Variant(
+            "cgroup-v2",
+            "the old hierarchy is not even there to be mounted",
+            boot=("cgroup_no_v1=all",),
+            proof="test -e /sys/fs/cgroup/cgroup.controllers && grep -q cgroup_no_v1=all /proc/cmdline",
+        ),
+        Variant(
+            "kptr-restrict",
+            "kernel addresses are zero even for root",
+            prepare="echo 2 > /proc/sys/kernel/kptr_restrict",
+            proof="grep -qx 2 /proc/sys/kernel/kptr_restrict",
+        ),
+        Variant(
+            "unprivileged",
+            "an ordinary user without any capability",
+            proof=_ORDINARY,
+            user="nobody",
+        ),
+        Variant(
+            "hidepid2",
+            "/proc shows an ordinary user only processes of his own",
+            prepare="mount -o remount,hidepid=2 /proc",
+            proof="test $(id -u) -eq 65534 && ! test -e /proc/1",
+            user="nobody",
+        ),
+        Variant(
+            "container",
+            "own PID and mount namespace, the host's root at /host",
+            proof="test -e /host/proc/1/stat && test $(ls -d /proc/[0-9]* | wc -l) -lt 10",
+            place="container",
+        ),
+    )
+}
