@@ -1,7 +1,7 @@
-"""What this machine lets a test do, found out by trying: each probe returns why not, or nothing if it does.
+"""What this machine lets a test do, found out by trying: each probe says why not, or nothing.
 
-A test says what it needs (``@pytest.mark.needs("root", "memory cgroup")``) and is skipped with the probe's own
-words where that is not to be had. Nothing here goes by the version of a kernel.
+A test says what it needs (``@pytest.mark.needs("root", "memory cgroup")``) and is skipped with the probe's
+own words where that is not to be had. Nothing here goes by the version of a kernel.
 """
 
 import os

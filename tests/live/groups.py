@@ -1,4 +1,4 @@
-"""Control groups that a test makes for its load, in the version that the machine has, and takes away again."""
+"""Control groups that a test makes for its load, in the version of the machine, and takes away again."""
 
 import contextlib
 import os
@@ -18,9 +18,10 @@ __all__ = [
     "v1_freezer",
 ]
 
-#: Files of a memory controller: limit, use, OOM kills; swap is kept out of the limit where that can be said.
+#: Files of the controllers, by version: memory limit, CPU quota, OOM kills.
 _LIMIT = {1: "memory.limit_in_bytes", 2: "memory.max"}
-_SWAP_LIMIT = {1: "memory.memsw.limit_in_bytes", 2: "memory.swap.max"}
+_QUOTA = {1: "cpu.cfs_quota_us", 2: "cpu.max"}
+_PERIOD_US = 100_000
 _EVENTS = {1: "memory.oom_control", 2: "memory.events"}
 
 
@@ -40,6 +41,25 @@ class Group(NamedTuple):
     def limit_memory(self, size_bytes: int) -> None:
         """Limit the memory of the group."""
         _write(f"{self.folder}/{_LIMIT[self.version]}", str(size_bytes))
+
+    def limit_cpus(self, cpus: float) -> None:
+        """Limit the CPU time of the group."""
+        quota_us = int(cpus * _PERIOD_US)
+        if self.version == 1:
+            _write(f"{self.folder}/cpu.cfs_period_us", str(_PERIOD_US))
+            _write(f"{self.folder}/cpu.cfs_quota_us", str(quota_us))
+        else:
+            _write(f"{self.folder}/cpu.max", f"{quota_us} {_PERIOD_US}")
+
+    def limit_tasks(self, tasks: int) -> None:
+        """Limit the tasks of the group."""
+        _write(f"{self.folder}/pids.max", str(tasks))
+
+    def throttled(self) -> Tuple[int, int]:
+        """Return how many periods there were, and in how many of them the quota ran out."""
+        with open(f"{self.folder}/cpu.stat", encoding="ascii") as lines:
+            told = dict(line.split() for line in lines)
+        return int(told["nr_periods"]), int(told["nr_throttled"])
 
     def enter(self, pid: int = 0) -> None:
         """Put a process (this one, if none is named) into the group."""
@@ -69,7 +89,7 @@ def v1_freezer() -> Optional[Hierarchy]:
 @cache
 def cpu_hierarchy() -> Optional[Hierarchy]:
     """Return where groups with a CPU quota can be made."""
-    return next((found for found in _mounted("cpu") if _can_make(found)), None)
+    return next((found for found in _mounted("cpu") if _can_make(found, _QUOTA[found.version])), None)
 
 
 @cache
@@ -121,14 +141,16 @@ def switch_back() -> None:
         _write(control, f"-{controller}")
 
 
-def _can_make(found: Hierarchy) -> bool:
+def _can_make(found: Hierarchy, file: str = "cgroup.procs") -> bool:
+    """Tell whether a group can be made there, and has a file."""
     folder = f"{found.folder}/kdiag-live-probe-{os.getpid()}"
     try:
         os.mkdir(folder)
+        has_file = os.path.exists(f"{folder}/{file}")
         os.rmdir(folder)
     except OSError:
         return False
-    return True
+    return has_file
 
 
 @contextlib.contextmanager

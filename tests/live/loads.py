@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Callable, Iterator, List, NamedTuple, Tuple
 
 __all__ = [
+    "CLONE_NUMBERS",
+    "PAGE",
     "Child",
+    "Ready",
+    "anonymous",
     "burning",
     "child",
     "forks",
@@ -34,9 +38,15 @@ __all__ = [
 _PR_SET_NAME, _PR_SET_PDEATHSIG = 15, 1
 _CLONE_VFORK = 0x4000
 _CLONE = {"x86_64": 56, "aarch64": 220}
+#: clone(2), by the machine.
+CLONE_NUMBERS = tuple(_CLONE.values())
 _MADV_NOHUGEPAGE, _MADV_RANDOM = 15, 1
 PAGE = mmap.PAGESIZE
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+#: What a child's work calls when its load is there.
+Ready = Callable[[str], None]
 
 
 class Child(NamedTuple):
@@ -52,7 +62,7 @@ class Child(NamedTuple):
 
 
 @contextlib.contextmanager
-def child(work: Callable[[Callable[[str], None]], None], name: str = "kd-load") -> Iterator[Child]:
+def child(work: Callable[[Ready], None], name: str = "kd-load") -> Iterator[Child]:
     """Fork a process that does ``work``, which says when it is ready, and then goes on or sleeps.
 
     It is named ``name`` (15 bytes at most), leads a process group of its own, and dies with this process.
@@ -75,7 +85,7 @@ def child(work: Callable[[Callable[[str], None]], None], name: str = "kd-load") 
         os.waitpid(pid, 0)
 
 
-def _as_child(work: Callable[[Callable[[str], None]], None], name: str, write_end: int) -> None:
+def _as_child(work: Callable[[Ready], None], name: str, write_end: int) -> None:
     code = 1
 
     def ready(said: str = "") -> None:
@@ -103,7 +113,7 @@ def _as_child(work: Callable[[Callable[[str], None]], None], name: str, write_en
 def burning(tasks: int, nice: int = 0, name: str = "kd-burn") -> Iterator[List[Child]]:
     """Keep CPUs busy in user mode, each of some processes as much as it gets."""
 
-    def burn(ready: Callable[[str], None]) -> None:
+    def burn(ready: Ready) -> None:
         os.nice(nice)
         ready("")
         while True:
@@ -121,7 +131,7 @@ def vfork_parent(name: str = "kd-vfork") -> Iterator[Child]:
     The sleep can be killed (TASK_KILLABLE), and is shown as D all the same.
     """
 
-    def wait_for_child(ready: Callable[[str], None]) -> None:
+    def wait_for_child(ready: Ready) -> None:
         flags = _CLONE_VFORK | signal.SIGCHLD
         before = os.getpid()
         _libc.syscall(_CLONE[os.uname().machine], flags, 0, 0, 0, 0)
@@ -148,7 +158,7 @@ def stopped(name: str = "kd-stop") -> Iterator[Child]:
 def zombies(count: int, name: str = "kd-parent") -> Iterator[Child]:
     """Make a process with dead children that it does not wait for."""
 
-    def bear(ready: Callable[[str], None]) -> None:
+    def bear(ready: Ready) -> None:
         for _ in range(count):
             pid = os.fork()
             if pid == 0:
@@ -164,7 +174,7 @@ def zombies(count: int, name: str = "kd-parent") -> Iterator[Child]:
 def open_files(count: int, limit: int, name: str = "kd-files") -> Iterator[Child]:
     """Make a process that has so many descriptors open, under a limit of its own."""
 
-    def fill(ready: Callable[[str], None]) -> None:
+    def fill(ready: Ready) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
         # The descriptors that it got from its parent count too; `ready` closes one more.
         held = len(os.listdir("/proc/self/fd")) - 1
@@ -180,7 +190,7 @@ def open_files(count: int, limit: int, name: str = "kd-files") -> Iterator[Child
 def threads(count: int, name: str = "kd-threads") -> Iterator[Child]:
     """Make a process with so many threads (the first one counts), of which the first uses the CPU."""
 
-    def spawn(ready: Callable[[str], None]) -> None:
+    def spawn(ready: Ready) -> None:
         import threading
 
         threading.stack_size(64 << 10)
@@ -196,15 +206,15 @@ def threads(count: int, name: str = "kd-threads") -> Iterator[Child]:
 
 @contextlib.contextmanager
 def anonymous(size_bytes: int, name: str = "kd-anon") -> Iterator[Child]:
-    """Make a process with so much memory of its own, all of it touched."""
+    """Make a process with so much memory of its own, all of it touched; it uses the CPU as well."""
 
-    def hold(ready: Callable[[str], None]) -> None:
-        area = mmap.mmap(-1, size_bytes)
+    def hold(ready: Ready) -> None:
+        area = mmap.mmap(-1, size_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         for offset in range(0, size_bytes, PAGE):
             area[offset] = 1
         ready("")
         while True:
-            signal.pause()
+            pass
 
     with child(hold, name) as holder:
         yield holder

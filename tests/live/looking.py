@@ -10,9 +10,9 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
-__all__ = ["KDIAG", "Look", "Slept", "command", "look", "looking"]
+__all__ = ["KDIAG", "Look", "Slept", "look", "looking"]
 
 KDIAG = (sys.executable, "-m", "kdiag")
 #: System calls in which a Python of any version sleeps: nanosleep, clock_nanosleep, select, pselect6.
@@ -94,10 +94,10 @@ class Looking:
 
 
 @contextlib.contextmanager
-def looking(interval_s: float, *words: str) -> Iterator[Looking]:
+def looking(interval_s: float, *words: str, command: Sequence[str] = KDIAG) -> Iterator[Looking]:
     """Start a snapshot, and wait until its first reading is done."""
     process = subprocess.Popen(
-        [*KDIAG, "snapshot", "--json", "--interval", str(interval_s), *words],
+        [*command, "snapshot", "--json", "--interval", str(interval_s), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -128,8 +128,3 @@ def _read(stdout: str, stderr: str, code: int) -> Look:
     assert "Traceback" not in stderr, stderr
     assert stdout.startswith("{"), (code, stdout[:400], stderr)
     return Look(json.loads(stdout), code, stderr)
-
-
-def command(*words: str) -> Tuple[str, ...]:
-    """Return a command line of kdiag."""
-    return (*KDIAG, *words)
