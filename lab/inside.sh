@@ -52,11 +52,16 @@ if [ -n "$LAB_DISK" ]; then
     [ -b "$KDIAG_LAB_DISK" ] || fail "the scratch disk did not appear"
 fi
 
-# Writable by whoever runs the tests.
-chmod 1777 "$OUT"
+# QEMU is root and makes files for whoever asks, but as root's: an ordinary user cannot write to his own file a second
+# time. He gets a folder in memory, which is copied at the end.
+RESULTS=$OUT
+if [ "$KDIAG_LAB_USER" != root ]; then
+    RESULTS=/run/lab-results
+    mkdir -p -m 1777 "$RESULTS"
+fi
 mkdir -p -m 1777 /tmp/home
 export HOME=/tmp/home TMPDIR=/tmp LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-export KDIAG_LAB=1 KDIAG_LAB_KERNEL KDIAG_LAB_VARIANT KDIAG_LAB_USER KDIAG_LAB_OUT="$OUT" KDIAG_LAB_DISK KDIAG_LAB_ROOT
+export KDIAG_LAB=1 KDIAG_LAB_KERNEL KDIAG_LAB_VARIANT KDIAG_LAB_USER KDIAG_LAB_OUT="$RESULTS" KDIAG_LAB_DISK KDIAG_LAB_ROOT
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PYTEST_ADDOPTS="-p no:cacheprovider"
 
@@ -77,7 +82,7 @@ enter_container() {
             mkdir "$root/$name" && mount --rbind "$entry" "$root/$name"
         fi
     done
-    mkdir -p $root/host $root/proc
+    mkdir -p $root/host $root/proc $root/mnt
     mount --rbind / $root/host
 }
 
@@ -107,6 +112,7 @@ cut -d' ' -f1 /proc/uptime > "$OUT/booted"
 in_place sh -c 'cd "$1" && shift && exec "$@"' sh "$LAB_FOLDER" sh "$OUT/command.sh"
 status=$?
 cut -d' ' -f1 /proc/uptime > "$OUT/ended"
+[ "$RESULTS" = "$OUT" ] || cp -r "$RESULTS/." "$OUT/" || fail "cannot bring the results out"
 echo $status > "$OUT/status"
 sync
 exit $status
