@@ -10,6 +10,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from sysconfig import get_path
 from typing import Callable, Dict, Optional, Tuple
 
 from tests.live.groups import cpu_hierarchy, memory_hierarchy, pids_hierarchy, v1_freezer
@@ -194,4 +195,4 @@ def nobody_python() -> Optional[str]:
 def as_nobody(*command: str) -> Tuple[str, ...]:
     """Return a command that runs another as nobody, without any capability, in the project's folder."""
     drop = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all")
-    return (*drop, "env", f"PYTHONPATH={PROJECT}", "-C", "/", *command)
+    return (*drop, "env", "-C", "/", f"PYTHONPATH={PROJECT}:{get_path('purelib')}", *command)

@@ -41,7 +41,7 @@ class Look(NamedTuple):
         """Return the rows of a table; that it says why there are none fails the test."""
         for table in self.document["tables"][section]:
             if table["title"] == title:
-                assert table["rows"] is not None, table
+                assert table["missing"] is None, table
                 rows: List[Dict[str, Any]] = table["rows"]
                 return rows
         raise AssertionError(f"no table {title!r} in {section}")
