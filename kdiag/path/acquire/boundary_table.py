@@ -1,9 +1,9 @@
 """Which functions mark the way of a system call from layer to layer: a few per layer, by kind of call.
 
 Names are tried with the compiler's suffixes (``link_path_walk.part.0.constprop.0`` for ``link_path_walk``),
-and only those that this kernel has are probed. They are chosen to return what they were asked for (an error, a
-count), and to be called a few times in a call and not a thousand times: no locks, no allocators. Kernels
-rename functions; both names stand here then, with the version that brought the newer one.
+and only those that this kernel has are probed. They are chosen to return what they were asked for (an error,
+a count), and to be called a few times in a call and not a thousand times: no locks, no allocators. Kernels
+rename functions: both names stand here then.
 """
 
 import re
