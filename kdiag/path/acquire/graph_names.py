@@ -1,15 +1,15 @@
 """Names that function_graph can trace: is it one, and if not, which were meant.
 
-``available_filter_functions`` has a line for each function whose entry the kernel can patch, in an order whose
-numbers the kernel takes as filters (since 5.1), which is far faster than names: for each name it searches all of
-its 40 000. Names may occur more than once, static functions of several files for the most part. What is
-inlined everywhere, marked ``notrace`` or ``noinstr``, or written in assembler is not there, though kallsyms
-may know it.
+``available_filter_functions`` has a line for each function whose entry the kernel can patch, in an order
+whose numbers the kernel takes as filters (since 5.1). That is far faster than names: for each name it searches
+all of its 40 000. Names may occur more than once, static functions of several files for the most part. What
+is inlined everywhere, marked ``notrace`` or ``noinstr``, or written in assembler is not there, though
+kallsyms may know it.
 """
 
 import difflib
 import re
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 __all__ = ["NoSuchFunction", "Traceable", "near"]
 
@@ -41,7 +41,7 @@ class Traceable:
     def __contains__(self, name: object) -> bool:
         return name in self._numbers
 
-    def __iter__(self) -> "Iterable[str]":  # type: ignore[override]
+    def __iter__(self) -> Iterator[str]:
         return iter(self._numbers)
 
     def __len__(self) -> int:
@@ -85,7 +85,7 @@ def near(name: str, names: Iterable[str], most: int = 5) -> List[str]:
     if not name:
         return []
     wanted = _words(name)
-    scored: List["tuple[float, str]"] = []
+    scored: List[Tuple[float, str]] = []
     for each in names:
         if each.startswith(name + "."):
             scored.append((3.0, each))

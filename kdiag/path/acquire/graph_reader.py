@@ -2,14 +2,14 @@
 
 A task moves between CPUs in the middle of a call, so the CPUs' texts are merged by their absolute times
 (``funcgraph-abstime``). No CPU's lines are handed on before every other CPU has been read up to that time:
-the trace clock is ``mono``, so the time before a sweep over all CPUs bounds what a later sweep can bring. Lines
-without a time (losses, switches) keep their place on their CPU.
+the trace clock is ``mono``, so the time before a sweep over all CPUs bounds what a later sweep can bring.
+Lines without a time (losses, switches) keep their place on their CPU.
 """
 
 import errno
 import os
 import time
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from kdiag.ftrace.function_graph import GraphLine
 
@@ -57,7 +57,7 @@ class GraphReader:
             if all(done):
                 return self._release(None)
 
-    def _release(self, horizon_ns: "int | None") -> List[GraphLine]:
+    def _release(self, horizon_ns: Optional[int]) -> List[GraphLine]:
         self._held.sort(key=lambda each: each[0])  # stable: lines of one CPU stay in their order
         if horizon_ns is None:
             released, self._held = self._held, []
