@@ -24,7 +24,7 @@ from kdiag.report.terminal import Style
 from tests.cli.documents import Document, statuses
 from tests.health.overlay import FIXTURES, OVERLAYS, host_of, quiet_overlay, read_overlay, snapshot_of
 
-RECORDED = sorted(path.parent for path in FIXTURES.glob("*/bundle.json"))
+RECORDED = sorted(FIXTURES.glob("hosts/*/*.tar.xz"))
 SECTIONS = sorted({each.section for each in TABLES})
 SICK = OVERLAYS / "fs.space" / "critical.txt"
 
@@ -79,7 +79,7 @@ def test_every_overlay_is_shown_in_every_format() -> None:
     validator("check").validate(json.loads(dump(check_document(snapshot))))
 
 
-@pytest.mark.parametrize("folder", RECORDED, ids=lambda folder: str(folder.name))
+@pytest.mark.parametrize("folder", RECORDED, ids=lambda path: f"{path.parent.name}-{path.name[:4]}")
 def test_every_recorded_host_is_shown_in_every_format(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,21 +1,49 @@
-"""Every recorded host is parsed whole, and found to be what its findings say."""
+"""Every recorded host is parsed whole, and found to be what its findings say, at rest and under load."""
 
 from pathlib import Path
 
 import pytest
 
-from fixtures.record import FINDINGS, FOLDER, findings_of, look_at
+from fixtures.record import HOSTS, findings_file, findings_of, look_at, recordings
 
-RECORDED = sorted(path.parent for path in FOLDER.glob("*/bundle.json"))
-
-
-def test_there_is_a_recorded_host() -> None:
-    assert RECORDED
+RECORDED = recordings()
+#: Of a host, both recordings with what is found in them.
+MOST_BYTES = 300_000
 
 
-@pytest.mark.parametrize("folder", RECORDED, ids=lambda folder: folder.name)
-def test_a_recorded_host_is_found_as_it_was(folder: Path) -> None:
-    snapshot = look_at(folder)
+def name_of(recording: Path) -> str:
+    return f"{recording.parent.name}-{recording.name.partition('.')[0]}"
+
+
+def test_there_are_recorded_hosts_with_two_recordings_each() -> None:
+    hosts = {recording.parent.name for recording in RECORDED}
+    assert len(hosts) >= 1
+    assert {name_of(recording) for recording in RECORDED} == {
+        f"{host}-{kind}" for host in hosts for kind in ("rest", "load")
+    }
+
+
+def test_a_host_is_small() -> None:
+    for folder in HOSTS.iterdir():
+        assert sum(path.stat().st_size for path in folder.rglob("*")) < MOST_BYTES, folder
+
+
+@pytest.mark.parametrize("recording", RECORDED, ids=name_of)
+def test_a_recorded_host_is_found_as_it_was(recording: Path) -> None:
+    snapshot = look_at(recording)
     assert snapshot.problems == ()
     assert not [failure for failure in snapshot.failures if failure.kind == "not_recorded"]
-    assert findings_of(snapshot) == (folder / FINDINGS).read_text()
+    assert findings_of(snapshot) == findings_file(recording).read_text()
+
+
+@pytest.mark.parametrize(
+    "recording", [path for path in RECORDED if path.name.startswith("load")], ids=name_of
+)
+def test_the_load_is_found_on_every_host(recording: Path) -> None:
+    """What was done is known: see ``fixtures.record.under_load``."""
+    found = findings_of(look_at(recording))
+    assert "critical proc.fd_limit kd-files" in found
+    assert "warning task.zombie kd-parent" in found
+    assert "task.d_state" in found
+    assert "net.listen" in found
+    assert "cpu.runq" in found

@@ -11,6 +11,8 @@ import os
 import resource
 import signal
 import socket
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Callable, Iterator, List, NamedTuple, Tuple
@@ -24,14 +26,18 @@ __all__ = [
     "burning",
     "child",
     "forks",
+    "full_tmpfs",
     "listen_overflows",
     "lost_datagrams",
     "major_faults",
     "minor_faults",
     "opens",
+    "overflowing",
     "switches",
+    "tmpfs",
     "vfork_parent",
     "write_around_the_cache",
+    "writing",
     "zombies",
 ]
 
@@ -218,6 +224,59 @@ def anonymous(size_bytes: int, name: str = "kd-anon") -> Iterator[Child]:
 
     with child(hold, name) as holder:
         yield holder
+
+
+@contextlib.contextmanager
+def overflowing(name: str = "kd-listen") -> Iterator[Child]:
+    """Let the accept queue of a socket run over, again and again."""
+
+    def overflow(ready: Ready) -> None:
+        ready("")
+        while True:
+            listen_overflows(6)
+            time.sleep(0.05)
+
+    with child(overflow, name) as holder:
+        yield holder
+
+
+@contextlib.contextmanager
+def writing(path: str, name: str = "kd-write") -> Iterator[Child]:
+    """Write 16 KiB around the page cache, every 10 ms or as fast as it goes, to a file that is there."""
+
+    def write(ready: Ready) -> None:
+        write_around_the_cache(path, 1, 16 << 10)
+        ready("")
+        while True:
+            write_around_the_cache(path, 1, 16 << 10)
+            time.sleep(0.01)
+
+    with child(write, name) as writer:
+        yield writer
+
+
+@contextlib.contextmanager
+def tmpfs(options: str, folder: str = "") -> Iterator[str]:
+    """Mount a tmpfs of its own."""
+    place = folder or tempfile.mkdtemp(prefix="kdiag-live-")
+    if folder:
+        os.mkdir(folder)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "kdiag-live", place], check=True, timeout=60)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True, timeout=60)
+        os.rmdir(place)
+
+
+@contextlib.contextmanager
+def full_tmpfs(folder: str = "", size_bytes: int = 48 << 20) -> Iterator[str]:
+    """Fill a tmpfs to its last byte."""
+    with tmpfs(f"size={size_bytes}", folder) as place:
+        with open(f"{place}/fill", "wb", buffering=0) as fill, contextlib.suppress(OSError):
+            while fill.write(b"x" * (1 << 20)):
+                pass
+        yield place
 
 
 def wait_for_state(pid: int, wanted: str) -> None:

@@ -5,7 +5,6 @@ gauges within 3 %, shares of time within 10 points, rates within a quarter. On a
 too, one comparison may fall into a change of their load; so each may be tried again twice.
 """
 
-import contextlib
 import os
 import subprocess
 import time
@@ -17,7 +16,6 @@ import pytest
 from tests.live import loads
 from tests.live.looking import Look, look, looking
 from tests.live.scratch import Scratch, scratch
-from tests.live.test_states import tmpfs
 
 POINTS = 10
 RATE = 0.25
@@ -156,21 +154,6 @@ def test_cpu_time_of_a_process_is_that_of_pidstat(burner: loads.Child) -> None:
     tried(compare)
 
 
-@contextlib.contextmanager
-def writing_steadily(path: str) -> Iterator[loads.Child]:
-    """Write 16 KiB around the page cache, every 10 ms or as fast as it goes."""
-
-    def write(ready: loads.Ready) -> None:
-        loads.write_around_the_cache(path, 1, 16 << 10)
-        ready("")
-        while True:
-            loads.write_around_the_cache(path, 1, 16 << 10)
-            time.sleep(0.01)
-
-    with loads.child(write, "kd-write") as writer:
-        yield writer
-
-
 @pytest.mark.needs("sysstat", "disk")
 def test_work_of_a_disk_is_that_of_iostat() -> None:
     found = scratch()
@@ -188,7 +171,7 @@ def test_work_of_a_disk_is_that_of_iostat() -> None:
         assert row["write_await_ms"] == pytest.approx(float(iostat["w_await"]), rel=0.5, abs=0.5)
         assert row["util_pct"] == pytest.approx(float(iostat["%util"]), abs=POINTS)
 
-    with writing_steadily(str(path)):
+    with loads.writing(str(path)):
         tried(compare)
     path.unlink()
 
@@ -216,7 +199,7 @@ def test_packets_of_the_loopback_are_those_of_sar() -> None:
 
 @pytest.mark.needs("tmpfs")
 def test_space_of_a_file_system_is_that_of_df() -> None:
-    with tmpfs("size=16m,nr_inodes=1000") as folder:
+    with loads.tmpfs("size=16m,nr_inodes=1000") as folder:
         Path(f"{folder}/some").write_bytes(bytes(5 << 20))
         seen = look("--once")
         space, inodes = (

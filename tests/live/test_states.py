@@ -7,7 +7,6 @@ held to be no less than the load, and no more than what a reading before and one
 
 import contextlib
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, Callable, ContextManager, Dict, Iterator, NamedTuple, Tuple
@@ -38,31 +37,9 @@ class State(NamedTuple):
 
 
 @contextlib.contextmanager
-def tmpfs(options: str) -> Iterator[str]:
-    """Mount a tmpfs of its own."""
-    folder = tempfile.mkdtemp(prefix="kdiag-live-")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "kdiag-live", folder], check=True, timeout=60)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True, timeout=60)
-        os.rmdir(folder)
-
-
-@contextlib.contextmanager
-def full_tmpfs() -> Iterator[str]:
-    """Fill a tmpfs to its last byte."""
-    with tmpfs(f"size={TMPFS_BYTES}") as folder:
-        with open(f"{folder}/fill", "wb", buffering=0) as fill, contextlib.suppress(OSError):
-            while fill.write(b"x" * (1 << 20)):
-                pass
-        yield folder
-
-
-@contextlib.contextmanager
 def tmpfs_without_inodes() -> Iterator[str]:
     """Make files in a tmpfs until none can be made."""
-    with tmpfs(f"size=1m,nr_inodes={INODES}") as folder:
+    with loads.tmpfs(f"size=1m,nr_inodes={INODES}") as folder:
         with contextlib.suppress(OSError):
             for number in range(INODES + 1):
                 Path(f"{folder}/{number}").touch()
@@ -102,7 +79,7 @@ STATES: Dict[str, State] = {
     "threads": State(lambda: loads.threads(THREADS)),
     "anonymous": State(lambda: loads.anonymous(ANON_BYTES)),
     "frozen": State(frozen_child, ("v1 freezer",)),
-    "full": State(full_tmpfs, ("tmpfs",)),
+    "full": State(lambda: loads.full_tmpfs(size_bytes=TMPFS_BYTES), ("tmpfs",)),
     "inodes": State(tmpfs_without_inodes, ("tmpfs",)),
     "negative": State(missing_names, ("disk", "negative dentries")),
 }

@@ -15,7 +15,6 @@ import pytest
 from tests.live import loads
 from tests.live.capabilities import PROJECT, as_nobody, nobody_python
 from tests.live.looking import KDIAG, Look, look
-from tests.live.test_states import tmpfs
 
 
 def as_user() -> Tuple[str, ...]:
@@ -127,9 +126,9 @@ class Contained(NamedTuple):
 @pytest.fixture(scope="module")
 def contained() -> Iterator[Contained]:
     """Run kdiag in its own PID and mount namespaces, the host's root bound below a folder (rslave)."""
-    with loads.zombies(12) as parent, loads.vfork_parent() as blocked, tmpfs("size=4m") as full:
+    with loads.zombies(12) as parent, loads.vfork_parent() as blocked, loads.tmpfs("size=4m") as full:
         Path(f"{full}/fill").write_bytes(bytes(4 << 20))
-        with tmpfs("size=1m") as root:
+        with loads.tmpfs("size=1m") as root:
             bind = f"mount --rbind / {root} && mount --make-rslave {root}"
             script = f'set -e; {bind}; mount -t proc proc /proc; exec "$@"'
             inside = ["unshare", "--pid", "--mount", "--fork", "sh", "-c", script, "sh", *KDIAG]
