@@ -1,0 +1,493 @@
+"""A session of tracing in an instance of its own, which is gone afterwards, whatever happens.
+
+The instance is ``kdiag-PID-STARTTIME`` (see :mod:`kdiag.ftrace.lock` for who owns it). If kdiag dies, the
+kernel itself stops the tracing and frees the buffer: ``options/disable_on_free`` is set, and a descriptor of
+``free_buffer`` held. What then is left, the next session reaps (:mod:`kdiag.ftrace.reap`).
+
+Traps. A new instance inherits the options of the top level (stacks on every event, if somebody set that
+there), and is switched on. Resizing pauses tracing. ``set_event_pid`` takes thread ids of the initial PID
+namespace. An instance cannot be removed while any file of it is open, or while a histogram uses a variable of
+another event: triggers are undone in reverse order, from the text that was written, for the kernel prints
+them differently.
+"""
+
+import errno
+import os
+import select
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
+
+from kdiag.ftrace.event_format import EventFormat, PageLayout, parse_format, parse_header_page
+from kdiag.ftrace.lock import GATE, OWNER, take, take_soon
+from kdiag.ftrace.tracefs import TraceFs, TraceFsError
+from kdiag.host.base import Host, ReadError
+from kdiag.procfs.cpulist import parse_cpulist
+from kdiag.procfs.meminfo import parse_meminfo
+from kdiag.procfs.pid_stat import parse_pid_stat
+from kdiag.records import NamedTuple
+
+__all__ = ["CpuStats", "NotTornDown", "Session", "parse_stats", "signals_held"]
+
+#: What a new instance must not inherit from the top level, and what kdiag relies on; those that a kernel does
+#: not have are left out.
+_OPTIONS: Tuple[Tuple[str, bool], ...] = (
+    ("disable_on_free", True),
+    ("overwrite", True),
+    ("stacktrace", False),
+    ("userstacktrace", False),
+    ("event-fork", False),
+    ("function-fork", False),
+    ("pause-on-trace", False),
+    ("record-tgid", False),
+)
+#: Memory for buffers: by default, of one CPU and of all; and the share of available memory never exceeded.
+_USUAL_KIB, _USUAL_TOTAL_KIB, _MOST_PCT, _LEAST_KIB = 8192, 256 << 10, 2, 64
+#: How long a session may last if nobody says.
+DEADLINE_S = 3600.0
+#: poll(2) returns when so much of a buffer is full; else the timeout of :meth:`Session.pages` counts.
+_WAKE_PCT = 25
+_GATE_TIMEOUT_S = 5.0
+_RMDIR_TIMEOUT_S = 2.0
+_RMDIR_POLL_S = 0.02
+_MOST_PAGES_AT_ONCE = 256
+#: set_event_pid takes many ids in one write, as long as they fit in the kernel's parse buffer one by one.
+_TIDS_A_WRITE = 64
+_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class CpuStats(NamedTuple):
+    """``per_cpu/cpuN/stats``: events in the buffer, read, and lost in one way or another."""
+
+    cpu: int
+    entries: int
+    overrun: int
+    commit_overrun: int
+    dropped: int
+    read: int
+
+    @property
+    def lost(self) -> int:
+        """Events that nobody will ever read."""
+        return self.overrun + self.commit_overrun + self.dropped
+
+
+class NotTornDown(Exception):
+    """Something could not be undone; each of ``errors`` says what, ``kdiag cleanup`` can try again."""
+
+    def __init__(self, errors: Sequence[Exception]) -> None:
+        told = "\n".join(str(error) for error in errors)
+        super().__init__(f"tracing was stopped, but not all could be undone; try `kdiag cleanup`:\n{told}")
+        self.errors = tuple(errors)
+
+
+class Session:
+    """A private instance of tracefs; a context manager, removed by :meth:`close`.
+
+    Raises :exc:`TraceFsError` where the kernel refuses. ``notes`` says what a user should know: what was
+    reaped, a buffer smaller than asked for, a deadline that was reached.
+    """
+
+    def __init__(
+        self,
+        tracefs: TraceFs,
+        host: Host,
+        *,
+        buffer_kib_per_cpu: Optional[int] = None,
+        clock: str = "mono",
+        deadline_s: Optional[float] = None,
+        label: str = "",
+    ) -> None:
+        self.tracefs = tracefs.top
+        self.host = host
+        self.clock = clock
+        self.label = label
+        self.deadline_s = DEADLINE_S if deadline_s is None else deadline_s
+        self.deadline_reached = False
+        self.notes: List[str] = []
+        self.buffer_kib_per_cpu = 0
+        self._formats: Dict[int, EventFormat] = {}
+        self._unread: List[Tuple[str, str]] = []
+        self._layout: Optional[PageLayout] = None
+        self._undo_triggers: List[Tuple[str, str]] = []
+        self._undo: List[Callable[[], None]] = []
+        self._held: List[int] = []
+        self._pipes: Dict[int, int] = {}
+        self._poll: Optional[select.poll] = None
+        self._timer: Optional[threading.Timer] = None
+        self._enabled = False
+        self._closed = False
+        with signals_held():
+            self._reap()
+            self.name = self._make_instance()
+            try:
+                self._set_up(buffer_kib_per_cpu)
+            except BaseException:
+                self._tear_down()
+                raise
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # What is to be traced
+
+    def follow(self, tids: Union[Sequence[int], Callable[[], Sequence[int]]]) -> None:
+        """Trace only these threads, and those that they make from now on.
+
+        Given a function that lists them, it is asked until it names no new one: a thread that is born while
+        the list is read would be missed otherwise.
+        """
+        self.option("event-fork", True)
+        known: Set[int] = set()
+        while True:
+            now = tids() if callable(tids) else tids
+            new = [tid for tid in now if tid not in known]
+            for start in range(0, len(new), _TIDS_A_WRITE):
+                self._add_tids("set_event_pid", new[start : start + _TIDS_A_WRITE])
+            known.update(new)
+            if not new or not callable(tids):
+                return
+
+    def exclude_self(self) -> None:
+        """Leave out kdiag's own threads (not needed with :meth:`follow`)."""
+        own = self.host.facts.reader_pid or os.getpid()
+        tids = [int(name) for name in self.host.list(f"/proc/{own}/task")]
+        if self.instance.exists("set_event_notrace_pid"):  # since 5.7
+            self.instance.append("set_event_notrace_pid", " ".join(map(str, tids)))
+        else:
+            self.notes.append("this kernel cannot leave out kdiag's own events (set_event_notrace_pid)")
+
+    def option(self, name: str, on: bool) -> None:
+        """Set one of the instance's ``options``."""
+        self.instance.write(f"options/{name}", "1" if on else "0")
+
+    def enable(self, system: str, event: Optional[str] = None, filter: Optional[str] = None) -> None:
+        """Enable an event, or all of a system; the filter comes first, so that nothing slips by."""
+        folder = f"events/{system}" if event is None else f"events/{system}/{event}"
+        if filter:
+            self.instance.write(f"{folder}/filter", filter)
+        self._enabled = True
+        self.instance.write(f"{folder}/enable", "1")
+        self.read_format_of(system, event)
+
+    def read_format_of(self, system: str, event: Optional[str] = None) -> None:
+        """Put the format of an event (of all of a system) among :attr:`formats`."""
+        if event is not None:
+            self._unread.append((system, event))
+            return
+        folder = f"events/{system}"
+        self._unread += [
+            (system, name)
+            for name in self.instance.list(folder)
+            if self.instance.exists(f"{folder}/{name}/format")
+        ]
+
+    def trigger(self, system: str, event: str, text: str) -> None:
+        """Add a trigger (``hist:...``, ``stacktrace``); removed at close by the same text."""
+        path = f"events/{system}/{event}/trigger"
+        self.instance.append(path, text)
+        self._undo_triggers.append((path, text))
+
+    def on_close(self, undo: Callable[[], None]) -> None:
+        """Have something undone after the events are disabled, last registered first (dynamic events)."""
+        self._undo.append(undo)
+
+    # Running
+
+    def start(self) -> None:
+        """Switch tracing on; from here the deadline counts."""
+        self._open_pipes()
+        self.instance.write("tracing_on", "1")
+        if not self.instance.planned:
+            self._timer = threading.Timer(self.deadline_s, self._at_deadline)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def stop(self) -> None:
+        """Switch tracing off; what is in the buffers can still be read."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.instance.write("tracing_on", "0")
+
+    def stats(self) -> List[CpuStats]:
+        """Return what each CPU's buffer holds and has lost."""
+        return [
+            parse_stats(cpu, self.instance.read(f"per_cpu/cpu{cpu}/stats")) for cpu in self._buffered_cpus()
+        ]
+
+    def lost(self) -> int:
+        """Return how many events were lost so far, over all CPUs."""
+        return sum(each.lost for each in self.stats())
+
+    def pages(self, timeout_s: float) -> Iterator[Tuple[int, bytes]]:
+        """Wait for data, at most so long, then yield (CPU, whole pages) until all buffers were read once.
+
+        Call it again and again; a round in which nothing came within the time yields nothing. At most what a
+        buffer can hold is read of each CPU in one round, however fast it fills.
+        """
+        self._open_pipes()
+        if self._poll is None:
+            return
+        self._poll.poll(max(0, timeout_s) * 1000)
+        page_bytes = self.page_layout.page_bytes
+        most = max(1, self.buffer_kib_per_cpu * 1024 // page_bytes)
+        for cpu, pipe in sorted(self._pipes.items()):
+            left = most
+            while left > 0:
+                chunk = _read_pages(pipe, page_bytes, min(left, _MOST_PAGES_AT_ONCE))
+                if not chunk:
+                    break
+                left -= len(chunk) // page_bytes
+                yield cpu, chunk
+
+    @property
+    def formats(self) -> Dict[int, EventFormat]:
+        """Formats of enabled events by the id that records begin with, and of the kernel's own."""
+        if not self._formats:
+            for name in ("kernel_stack", "user_stack", "print", "bprint", "raw_data"):
+                if self._where(f"events/ftrace/{name}/format") is not None:
+                    self._unread.append(("ftrace", name))
+        while self._unread:
+            system, event = self._unread.pop()
+            path = f"events/{system}/{event}/format"
+            tracefs = self._where(path) or self.instance
+            read = parse_format(tracefs.read_bytes(path), path, self.page_layout.long_bytes)
+            self._formats[read.id] = read
+        return self._formats
+
+    @property
+    def page_layout(self) -> PageLayout:
+        """How pages of this instance are laid out."""
+        if self._layout is None:
+            path = "events/header_page"
+            tracefs = self._where(path) or self.tracefs
+            self._layout = parse_header_page(tracefs.read_bytes(path), path)
+        return self._layout
+
+    def close(self) -> None:
+        """Undo everything and remove the instance; :exc:`NotTornDown` tells what could not be undone."""
+        if self._closed:
+            return
+        with signals_held():
+            errors = self._tear_down()
+        if errors:
+            raise NotTornDown(errors)
+
+    # Beginning and end
+
+    def _reap(self) -> None:
+        from kdiag.ftrace.reap import reap
+
+        self.notes += reap(self.tracefs)
+
+    def _make_instance(self) -> str:
+        name, count = session_name(self.host), 0
+        if not self.tracefs.exists("instances"):
+            raise TraceFsError(
+                self.tracefs.path("instances"),
+                errno.ENOENT,
+                remedy="this kernel has no instances; kdiag does not trace in the buffer that all share",
+            )
+        gate = None if self.tracefs.planned else take_soon(self.tracefs, GATE, _GATE_TIMEOUT_S)
+        try:
+            while True:
+                tried = name if not count else f"{name}-{count}"
+                try:
+                    self.tracefs.mkdir(f"instances/{tried}")
+                    break
+                except TraceFsError as error:
+                    if error.errno != errno.EEXIST:
+                        raise
+                    count += 1
+            self.instance = self.tracefs.below(f"instances/{tried}")
+            try:
+                if not self.tracefs.planned:
+                    self._held.append(take(self.instance, OWNER))
+            except BaseException:
+                self.tracefs.rmdir(f"instances/{tried}")
+                raise
+        finally:
+            if gate is not None:
+                os.close(gate)
+        return tried
+
+    def _set_up(self, asked_kib: Optional[int]) -> None:
+        instance = self.instance
+        instance.write("tracing_on", "0")
+        for name, on in _OPTIONS:
+            if instance.exists(f"options/{name}"):
+                instance.write(f"options/{name}", "1" if on else "0")
+        self._held.append(instance.open("free_buffer", os.O_WRONLY))
+        instance.write("trace_clock", self.clock)
+        self.buffer_kib_per_cpu = self._buffer_kib(asked_kib)
+        instance.write("buffer_size_kb", str(self.buffer_kib_per_cpu))
+        if instance.exists("buffer_percent"):  # since 5.0
+            instance.write("buffer_percent", str(_WAKE_PCT))
+        if instance.exists("syscall_user_buf_size"):  # since 6.19: what programs write and send is theirs
+            instance.write("syscall_user_buf_size", "0")
+
+    def _buffer_kib(self, asked: Optional[int]) -> int:
+        cpus = max(1, len(self._online_cpus()))
+        wanted = min(_USUAL_KIB, _USUAL_TOTAL_KIB // cpus) if asked is None else asked
+        try:
+            available = parse_meminfo(self.host.read("/proc/meminfo")).mem_available_kib
+        except ReadError:
+            available = None
+        if available is not None:
+            most = max(_LEAST_KIB, available * _MOST_PCT // 100 // cpus)
+            if most < wanted:
+                if asked is not None:
+                    self.notes.append(
+                        f"buffers of {most} KiB per CPU, not {asked}: "
+                        f"they may take {_MOST_PCT}% of the memory that is available"
+                    )
+                wanted = most
+        return max(_LEAST_KIB, wanted)
+
+    def _tear_down(self) -> List[Exception]:
+        """Undo everything; go on after what fails, and return the errors."""
+        self._closed = True
+        errors: List[Exception] = []
+        if self._timer is not None:
+            self._timer.cancel()
+        name = self.instance.path("")
+
+        def attempt(undo: Callable[[], None]) -> None:
+            try:
+                undo()
+            except TraceFsError as error:
+                # Somebody removed the instance (rmdir by hand): then there is nothing to undo in it.
+                if not (error.errno == errno.ENOENT and error.path.startswith(name + "/")):
+                    errors.append(error)
+
+        attempt(lambda: self.instance.write("tracing_on", "0"))
+        for pipe in self._pipes.values():
+            os.close(pipe)
+        self._pipes, self._poll = {}, None
+        for path, text in reversed(self._undo_triggers):
+            attempt(lambda path=path, text=text: self.instance.append(path, f"!{text}"))  # type: ignore[misc]
+        if self._enabled:
+            attempt(lambda: self.instance.write("events/enable", "0"))
+        for undo in reversed(self._undo):
+            attempt(undo)
+        for descriptor in self._held:
+            os.close(descriptor)
+        self._held = []
+        try:
+            remove_instance(self.tracefs, self.name)
+        except TraceFsError as error:
+            errors.append(error)
+        return errors
+
+    # Pieces
+
+    def _at_deadline(self) -> None:
+        self.deadline_reached = True
+        try:
+            self.instance.write("tracing_on", "0")
+        except TraceFsError as error:
+            self.notes.append(f"tracing could not be stopped at its deadline: {error}")
+            return
+        self.notes.append(f"tracing ended at its deadline, after {self.deadline_s:g} s")
+
+    def _add_tids(self, name: str, tids: Iterable[int]) -> None:
+        self.instance.append(name, " ".join(map(str, tids)))
+
+    def _where(self, path: str) -> Optional[TraceFs]:
+        return next((each for each in (self.instance, self.tracefs) if each.exists(path)), None)
+
+    def _online_cpus(self) -> Tuple[int, ...]:
+        try:
+            online = parse_cpulist(self.host.read("/sys/devices/system/cpu/online")).cpus
+        except ReadError:
+            online = None
+        return online or self._buffered_cpus()
+
+    def _buffered_cpus(self) -> Tuple[int, ...]:
+        names = self.instance.list("per_cpu")
+        return tuple(sorted(int(name[3:]) for name in names if name[:3] == "cpu" and name[3:].isdigit()))
+
+    def _open_pipes(self) -> None:
+        if self._poll is not None or self.instance.planned:
+            return
+        poll = select.poll()
+        for cpu in self._buffered_cpus():
+            pipe = self.instance.open(f"per_cpu/cpu{cpu}/trace_pipe_raw", os.O_RDONLY | os.O_NONBLOCK)
+            self._pipes[cpu] = pipe
+            poll.register(pipe, select.POLLIN)
+        self._poll = poll
+
+
+def parse_stats(cpu: int, text: str) -> CpuStats:
+    r"""Parse ``per_cpu/cpuN/stats``.
+
+    >>> parse_stats(1, "entries: 5\noverrun: 2\ncommit overrun: 0\nbytes: 4\n"
+    ...     "dropped events: 1\nread events: 9\n")
+    CpuStats(cpu=1, entries=5, overrun=2, commit_overrun=0, dropped=1, read=9)
+    """
+    found: Dict[str, int] = {}
+    for line in text.split("\n"):
+        name, _, value = line.partition(":")
+        if value.strip().isdigit():
+            found[name.strip()] = int(value)
+    wanted = ("entries", "overrun", "commit overrun", "dropped events", "read events")
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise ValueError(f"per_cpu/cpu{cpu}/stats has no {', '.join(missing)}: loss cannot be counted")
+    return CpuStats(cpu, *(found[name] for name in wanted))
+
+
+def session_name(host: Host) -> str:
+    """Return the name for an instance of this process.
+
+    The numbers are for people, and make names differ; whose it is tells the lock.
+    """
+    pid = host.facts.reader_pid or os.getpid()
+    try:
+        started = parse_pid_stat(host.read(f"/proc/{pid}/stat")).starttime_ticks
+    except ReadError:
+        started = None
+    return f"kdiag-{pid}-{started or 0}"
+
+
+def remove_instance(tracefs: TraceFs, name: str) -> None:
+    """Remove an instance, which may be busy for a moment longer; gone already is well."""
+    end = time.monotonic() + _RMDIR_TIMEOUT_S
+    while True:
+        try:
+            tracefs.rmdir(f"instances/{name}")
+            return
+        except TraceFsError as error:
+            if error.errno == errno.ENOENT:
+                return
+            if error.errno != errno.EBUSY or time.monotonic() >= end:
+                raise
+        time.sleep(_RMDIR_POLL_S)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Let signals that end kdiag wait until this is over: half a session could not be undone."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _read_pages(pipe: int, page_bytes: int, most: int) -> bytes:
+    pages: List[bytes] = []
+    while len(pages) < most:
+        try:
+            page = os.read(pipe, page_bytes)
+        except BlockingIOError:
+            break
+        if not page:
+            break
+        pages.append(page)
+    return b"".join(pages)
