@@ -22,10 +22,20 @@ from typing import Optional
 from kdiag.ftrace.tracefs import TraceFs
 from kdiag.host.base import Host, ReadError
 
-__all__ = ["GATE", "GLOBAL", "OWNER", "LockHeld", "is_held", "perf_tools_lock", "take", "take_soon"]
+__all__ = [
+    "GATE",
+    "GLOBAL",
+    "OWNER",
+    "PERF_TOOLS",
+    "LockHeld",
+    "is_held",
+    "perf_tools_lock",
+    "take",
+    "take_soon",
+]
 
 GLOBAL, GATE, OWNER = "README", "available_tracers", "trace_clock"
-_PERF_TOOLS = "/var/tmp/.ftrace-lock"  # noqa: S108 - the name that perf-tools uses
+PERF_TOOLS = "/var/tmp/.ftrace-lock"  # noqa: S108 - the name that perf-tools uses
 _POLL_S = 0.01
 
 
@@ -70,7 +80,7 @@ def is_held(tracefs: TraceFs, name: str) -> bool:
 def perf_tools_lock(host: Host) -> Optional[int]:
     """Return the PID of the living perf-tools script that says it is tracing, ``None`` if there is none."""
     try:
-        told = host.read(_PERF_TOOLS).split()
+        told = host.read(PERF_TOOLS).split()
         pid = int(told[0]) if told and told[0].isdigit() else 0
         if pid:
             host.read(f"/proc/{pid}/comm")

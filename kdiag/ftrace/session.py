@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from kdiag.ftrace.event_format import EventFormat, PageLayout, parse_format, parse_header_page
-from kdiag.ftrace.lock import GATE, OWNER, take, take_soon
+from kdiag.ftrace.lock import GATE, OWNER, take_soon
 from kdiag.ftrace.tracefs import TraceFs, TraceFsError
 from kdiag.host.base import Host, ReadError
 from kdiag.procfs.cpulist import parse_cpulist
@@ -283,7 +283,7 @@ class Session:
     def _reap(self) -> None:
         from kdiag.ftrace.reap import reap
 
-        self.notes += reap(self.tracefs)
+        self.notes += reap(self.tracefs, self.host)
 
     def _make_instance(self) -> str:
         name, count = session_name(self.host), 0
@@ -307,7 +307,7 @@ class Session:
             self.instance = self.tracefs.below(f"instances/{tried}")
             try:
                 if not self.tracefs.planned:
-                    self._held.append(take(self.instance, OWNER))
+                    self._held.append(take_soon(self.instance, OWNER, _GATE_TIMEOUT_S))
             except BaseException:
                 self.tracefs.rmdir(f"instances/{tried}")
                 raise

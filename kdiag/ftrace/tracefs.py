@@ -196,8 +196,9 @@ class TraceFs:
         try:
             descriptor = os.open(self._place(name), os.O_WRONLY | os.O_CLOEXEC | flag)
             try:
-                if data:
-                    os.write(descriptor, data)
+                # Lists of words take one at each write(2) and say how far they came; others take all.
+                while data:
+                    data = data[os.write(descriptor, data) :]
             finally:
                 os.close(descriptor)
         except OSError as error:
