@@ -206,4 +206,6 @@ def test_pages_that_are_read_back_soon_after_they_were_reclaimed_are_counted(
     stolen = seen.row("reclaim", title, counter="pgsteal_file")["count_per_s"]
     scanned = seen.row("reclaim", title, counter="pgscan")["count_per_s"]
     assert refaults > 100
-    assert scanned >= stolen > 100
+    assert stolen > 100
+    # A page may be looked at before the first reading and reclaimed after it.
+    assert scanned >= 0.95 * stolen

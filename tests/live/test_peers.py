@@ -52,11 +52,16 @@ def beside(*command: str) -> Tuple[Look, str]:
 
 
 def table(text: str, first: str) -> List[Dict[str, str]]:
-    """Return the rows below the last heading whose first column is ``first``, by the heading's names."""
+    """Return the last rows below a heading that has the column ``first``, by the heading's names.
+
+    sysstat puts the time, or ``Average:``, before the columns, and may not repeat the heading.
+    """
     lines = [line.split() for line in text.splitlines()]
-    start = max(index for index, words in enumerate(lines) if words[:1] == [first] or first in words[:2])
-    head = lines[start]
-    return [dict(zip(head, words)) for words in lines[start + 1 :] if len(words) >= len(head) - 1]
+    head = next(words for words in lines if first in words)
+    columns = head[head.index(first) :]
+    averages = [words[1:] for words in lines if words[:1] == ["Average:"]]
+    rows = averages or [words for words in lines[lines.index(head) + 1 :] if len(words) == len(columns)]
+    return [dict(zip(columns, words)) for words in rows if first not in words]
 
 
 @pytest.fixture(scope="module")
@@ -131,10 +136,8 @@ def test_threads_and_memory_of_a_process_are_those_of_ps() -> None:
 def test_shares_of_each_cpu_are_those_of_mpstat(burner: loads.Child) -> None:
     def compare() -> None:
         seen, said = beside("mpstat", "-P", "ALL", str(WINDOW_S), "1")
-        averages = [line.split()[1:] for line in said.splitlines() if line.startswith("Average:")]
-        head = averages[0]
-        rows = {words[0]: dict(zip(head, words)) for words in averages[1:]}
-        for cpu, columns in rows.items():
+        for columns in table(said, "CPU"):
+            cpu = columns["CPU"]
             row = seen.row("cpu", "CPU", cpu=cpu)
             for field, name in (("usr_pct", "%usr"), ("sys_pct", "%sys"), ("idle_pct", "%idle")):
                 assert row[field] == pytest.approx(float(columns[name]), abs=POINTS), (cpu, field)
@@ -146,8 +149,7 @@ def test_shares_of_each_cpu_are_those_of_mpstat(burner: loads.Child) -> None:
 def test_cpu_time_of_a_process_is_that_of_pidstat(burner: loads.Child) -> None:
     def compare() -> None:
         seen, said = beside("pidstat", "-u", "-p", str(burner.pid), str(WINDOW_S), "1")
-        last = [line.split() for line in said.splitlines() if line.startswith("Average:")]
-        pidstat = dict(zip(last[0], last[1]))
+        (pidstat,) = table(said, "UID")
         row = seen.row("top", "Top tasks by CPU", pid=burner.pid)
         assert row["cpu_pct"] == pytest.approx(float(pidstat["%CPU"]), abs=POINTS)
 
@@ -186,8 +188,7 @@ def test_packets_of_the_loopback_are_those_of_sar() -> None:
 
     def compare() -> None:
         seen, said = beside("sar", "-n", "DEV", str(WINDOW_S), "1")
-        averages = [line.split()[1:] for line in said.splitlines() if line.startswith("Average:")]
-        sar = next(dict(zip(averages[0], words)) for words in averages if words[0] == "lo")
+        sar = next(row for row in table(said, "IFACE") if row["IFACE"] == "lo")
         row = seen.row("network", "Network interfaces", interface="lo")
         assert row["received_packets_per_s"] > 20
         assert row["received_packets_per_s"] == pytest.approx(float(sar["rxpck/s"]), rel=RATE)
