@@ -3,9 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUN_ARGS ?=
+# make lab [KERNEL=6.1,7.2] [VARIANT=lockdown-integrity] [TESTS="tests/live/test_counts.py -k forks"] [JOBS=2]
+KERNEL ?=
+VARIANT ?=
+TESTS ?=
+JOBS ?= 2
 NAME ?= $(error name the fixture: make fixture NAME=6.18-lockdown-integrity)
 
-.PHONY: run test lint bench fixture clean
+.PHONY: run test lint bench fixture fixtures clean test-live test-pythons lab-setup lab lab-docs
 
 run: $(VENV)/.run
 	@$(BIN)/kdiag snapshot $(RUN_ARGS); status=$$?; \
@@ -26,8 +31,27 @@ lint: $(VENV)/.lint
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench
 
+# Records every host and every capture of tracefs again, in the lab's guests; takes half an hour.
+fixtures: $(VENV)/.test
+	$(BIN)/python -m fixtures.record_hosts
+
 fixture: $(VENV)/.run
 	$(BIN)/python -m fixtures.record $(NAME)
+
+test-live: $(VENV)/.test
+	$(BIN)/python -m pytest -q tests/live
+
+test-pythons: $(VENV)/.test
+	$(BIN)/python -m lab pythons -- -q -n auto
+
+lab-setup: $(VENV)/.lab
+	$(BIN)/python -m lab setup --kernel "$(KERNEL)"
+
+lab: $(VENV)/.lab
+	$(BIN)/python -m lab test --kernel "$(KERNEL)" --variant "$(VARIANT)" --tests "$(TESTS)" --jobs $(JOBS)
+
+lab-docs: $(VENV)/.lab
+	$(BIN)/python -m lab docs
 
 # The pip of a distribution may be too old for an editable install without setup.py (21.2 on RHEL 9).
 $(VENV)/bin/python:
@@ -42,6 +66,10 @@ $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check -e '.[test]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.lab: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[test,lab]'
+	@touch $@ $(VENV)/.run $(VENV)/.test
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check -e '.[test,lint,bench]'
