@@ -1,7 +1,8 @@
 """What `python -m lab` can be asked, and its exit statuses.
 
-0: done and well. 1: something failed. 2: used wrongly. 3: the lab is not set up, or something could not be had.
-`run` gives back the status of its command; 124 when the guest did not end in time, 125 when it came to another bad end.
+0: done and well. 1: something failed. 2: used wrongly. 3: the lab is not set up, or something could not be
+had. `run` gives back the status of its command; 124 when the guest did not end in time, 125 when it came to
+another bad end.
 """
 
 import argparse
@@ -9,18 +10,27 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from typing import List, Optional, Sequence
 
 from lab.console import end_of
+from lab.docs import write_docs
 from lab.guest import Ended, Request, run_guest
 from lab.installed import cache_folder, find_installed
 from lab.kernels import KERNELS
+from lab.matrix import cells, run_cells
+from lab.pythons import test_pythons
+from lab.results import read_rows
 from lab.setup import set_up
+from lab.table import render
 from lab.variants import VARIANTS
 
 __all__ = ["main"]
 
 REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+RESULTS = os.path.join(REPO, "lab", "results")
 
 
 def say(line: str) -> None:
@@ -41,7 +51,8 @@ def _names(text: Optional[str], known: Sequence[str], what: str) -> List[str]:
 def _setup(args: argparse.Namespace) -> int:
     missing = set_up(_names(args.kernel, list(KERNELS), "kernel"), say)
     for one in missing:
-        say(f"could not be had: {one.what}{'' if one.needed else ' (tests that want it will skip)'}: {one.why}")
+        note = "" if one.needed else " (tests that want it will skip)"
+        say(f"could not be had: {one.what}{note}: {one.why}")
     return 3 if any(one.needed for one in missing) else 0
 
 
@@ -79,7 +90,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _tell_end(ended: Ended, args: argparse.Namespace) -> int:
     booted = "did not boot" if ended.booted_s is None else f"booted in {ended.booted_s:.0f} s"
-    say(f"{args.kernel} {args.variant}: {ended.release or 'no release'}, {booted}, {ended.took_s:.0f} s in all")
+    release = ended.release or "no release"
+    say(f"{args.kernel} {args.variant}: {release}, {booted}, {ended.took_s:.0f} s in all")
     if ended.why is None and ended.status is not None:
         for trouble in ended.troubles:
             say(f"the console shows a {trouble.kind}: {trouble.line}")
@@ -89,24 +101,88 @@ def _tell_end(ended: Ended, args: argparse.Namespace) -> int:
     return 124 if ended.why and ended.why.startswith("did not end within") else 125
 
 
+def _test(args: argparse.Namespace) -> int:
+    kernels = _names(args.kernel, list(KERNELS), "kernel") if args.kernel else None
+    variants = _names(args.variant, list(VARIANTS), "variant") if args.variant else None
+    chosen = cells(kernels, variants)
+    say(f"{len(chosen)} guests, {args.jobs} at a time")
+    started = time.monotonic()
+    rows = run_cells(
+        chosen,
+        args.tests.split() if args.tests else (),
+        RESULTS,
+        sys.executable,
+        REPO,
+        args.timeout,
+        args.jobs,
+        say,
+    )
+    print(render(rows))
+    print(f"took {(time.monotonic() - started) / 60:.1f} minutes")
+    return 0 if all(row.well for row in rows) else 1
+
+
+def _docs(args: argparse.Namespace) -> int:
+    rows = read_rows(RESULTS) if os.path.isdir(RESULTS) else []
+    if not rows:
+        say("there are no results; run: make lab")
+        return 3
+    write_docs(rows, RESULTS, REPO)
+    say(f"wrote docs/kernels.md and the table in README.md from {len(rows)} rows")
+    return 0
+
+
+def _pythons(args: argparse.Namespace) -> int:
+    return test_pythons(REPO, args.pytest[1:] if args.pytest[:1] == ["--"] else args.pytest, say)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command_name", required=True)
 
-    setup = commands.add_parser("setup", help="fetch QEMU and the kernels; what is there is not fetched again")
+    setup = commands.add_parser(
+        "setup", help="fetch QEMU and the kernels; what is there is not fetched again"
+    )
     setup.add_argument("--kernel", help="only these, as 5.10,6.1 (all)")
     setup.set_defaults(do=_setup)
 
     run = commands.add_parser("run", help="boot one guest and run one command in it, as root at first")
     run.add_argument("--kernel", choices=list(KERNELS), required=True)
     run.add_argument("--variant", choices=list(VARIANTS), default="default")
-    run.add_argument("--disk", action="store_true", help="give it a scratch disk; its name is in KDIAG_LAB_DISK")
+    run.add_argument(
+        "--disk", action="store_true", help="give it a scratch disk; its name is in KDIAG_LAB_DISK"
+    )
     run.add_argument("--out", help="keep the out folder (KDIAG_LAB_OUT in the guest) here")
-    run.add_argument("--timeout", type=float, default=600, metavar="S", help="seconds for boot and command (600)")
+    run.add_argument(
+        "--timeout", type=float, default=600, metavar="S", help="seconds for boot and command (600)"
+    )
     run.add_argument("--memory", type=int, default=2048, metavar="MIB")
-    run.add_argument("--boot", action="append", default=[], metavar="PARAMETER", help="a further kernel parameter")
+    run.add_argument(
+        "--boot", action="append", default=[], metavar="PARAMETER", help="a further kernel parameter"
+    )
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
     run.set_defaults(do=_run)
+
+    test = commands.add_parser("test", help="run tests/live in each kernel x variant, and print one table")
+    test.add_argument("--kernel", help="only these, as 5.10,6.1")
+    test.add_argument(
+        "--variant", help="only these, or all (those that lab/variants.py chooses for each kernel)"
+    )
+    test.add_argument("--tests", help="instead of tests/live: files, nodes or options of pytest")
+    test.add_argument(
+        "--jobs", type=int, default=2, metavar="N", help="guests at a time; each keeps one CPU busy (2)"
+    )
+    test.add_argument("--timeout", type=float, default=1200, metavar="S", help="seconds for one guest (1200)")
+    test.set_defaults(do=_test)
+
+    docs = commands.add_parser("docs", help="write docs/kernels.md and README's table from the last results")
+    docs.set_defaults(do=_docs)
+
+    pythons = commands.add_parser(
+        "pythons", help="run the unit tests on every supported Python that can be found"
+    )
+    pythons.add_argument("pytest", nargs=argparse.REMAINDER, metavar="-- ARGUMENTS of pytest")
+    pythons.set_defaults(do=_pythons)
     return parser
 
 

@@ -1,7 +1,7 @@
 """What a guest's console tells of its end: a panic, an oops, a stall, a warning, or nothing.
 
-Kernel messages are not an interface, but these lines have stood for twenty years, and crash kernels, syzkaller and
-kernel CI all go by them.
+Kernel messages are not an interface, but these lines have stood for twenty years, and crash kernels,
+syzkaller and kernel CI all go by them.
 """
 
 import re
@@ -18,8 +18,8 @@ class Trouble(NamedTuple):
     fatal: bool
 
 
-# In order of weight: the first kind that is found names the end. Sources: kernel/panic.c, arch/x86/kernel/dumpstack.c,
-# kernel/watchdog.c, kernel/rcu/tree_stall.h, mm/oom_kill.c.
+# In order of weight: the first kind that is found names the end. Sources: kernel/panic.c,
+# arch/x86/kernel/dumpstack.c, kernel/watchdog.c, kernel/rcu/tree_stall.h, mm/oom_kill.c.
 _SIGNS: Tuple[Tuple[str, Pattern[str], bool], ...] = (
     ("panic", re.compile(r"Kernel panic - not syncing"), True),
     ("oops", re.compile(r"\bOops: |\bOops\b.*\[#\d+\]|BUG: unable to handle|general protection fault"), True),
@@ -42,7 +42,7 @@ def find_trouble(console: str) -> "Tuple[Trouble, ...]":
 
 
 def end_of(console: str, lines: int = 40) -> str:
-    """The last `lines` lines of `console`, without control characters that would drive the reader's terminal."""
+    """The last lines of `console`, without control characters that would drive the reader's terminal."""
     kept = console.rstrip().splitlines()[-lines:]
     return "\n".join(re.sub(r"[^\t\x20-\x7e]", "?", line) for line in kept)
 

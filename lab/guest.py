@@ -1,11 +1,11 @@
 """One guest: boots a kernel, runs one command in it, and tells how it ended.
 
-The guest has this machine's root file system, read-only; its results come back through an out folder. It counts as
-well ended only if the command's own exit status came back: QEMU's status says nothing (a guest that panics leaves it
-with 0), so a guest that says nothing has failed.
+The guest has this machine's root file system, read-only; its results come back through an out folder. It
+counts as well ended only if the command's own exit status came back: QEMU's status says nothing (a guest that
+panics leaves it with 0), so a guest that says nothing has failed.
 
-The clock of a guest runs in wall time, also under emulation: what takes a second here takes ten there, so nothing
-measured in a guest is good for more than a ratio within that guest.
+The clock of a guest runs in wall time, also under emulation: what takes a second here takes ten there, so
+nothing measured in a guest is good for more than a ratio within that guest.
 """
 
 import os
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import IO, List, NamedTuple, Optional, Sequence, Tuple
+from typing import IO, List, NamedTuple, Optional, Tuple
 
 from lab.console import Trouble, find_trouble
 from lab.console import fatal as fatal_trouble
@@ -30,7 +30,8 @@ GUEST_OUT = "/run/lab-out"
 # The disk is sparse. xfs wants 300 MiB at least, ext4 next to nothing.
 DISK_BYTES = 512 * 1024 * 1024
 
-# Drivers of emulated hardware, and crypto that measures itself, which udev would load for 15 s under emulation.
+# Drivers of emulated hardware, and crypto that measures itself, which udev would load for 15 s under
+# emulation.
 _NOT_LOADED = (
     "aesni_intel,ahci,bochs,button,ccp,crc32_pclmul,crc32c_intel,crct10dif_pclmul,drm,evdev,ghash_clmulni_intel,"
     "i2c_i801,i6300esb,iTCO_wdt,kvm,kvm_amd,kvm_intel,lpc_ich,pcspkr,psmouse,qemu_fw_cfg,serio_raw,sg,sha1_ssse3,"
@@ -55,7 +56,7 @@ class Request(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How a guest ended. `status` is the command's own, None if it never came back. `why` is None if it did."""
+    """How a guest ended: `status` is the command's own; None if it never came back, and `why` says why."""
 
     status: Optional[int]
     why: Optional[str]
@@ -167,9 +168,11 @@ def _pump(source: IO[bytes], kept: IO[bytes], shown: Optional[IO[bytes]]) -> Non
 
 
 def run_guest(request: Request, repo: str, shown: Optional[IO[bytes]] = None) -> Ended:
-    """Boots the guest and waits for its end, at most `deadline_s`; what the command prints goes to `shown`, too.
+    """Boots the guest and waits for its end, at most `deadline_s`; what the command prints goes to `shown`,
+    too.
 
-    `request.out` must exist. Beside what the command leaves there it will hold `console.log` and `output.log`.
+    `request.out` must exist. Beside what the command leaves there it will hold `console.log` and
+    `output.log`.
     """
     out = request.out
     shutil.copyfile(_INSIDE, os.path.join(out, "inside.sh"))
@@ -188,9 +191,10 @@ def run_guest(request: Request, repo: str, shown: Optional[IO[bytes]] = None) ->
 
     started = time.monotonic()
     late = False
-    with open(os.path.join(out, "output.log"), "wb") as output, open(
-        os.path.join(out, "console.log"), "wb"
-    ) as console:
+    with (
+        open(os.path.join(out, "output.log"), "wb") as output,
+        open(os.path.join(out, "console.log"), "wb") as console,
+    ):
         # Pipes, since QEMU opens /proc/self/fd/1 anew: a file would be cut off and written from two offsets.
         process = subprocess.Popen(
             qemu_command(request, disk),

@@ -1,8 +1,8 @@
 """Where the lab keeps what it fetched: kernels unpacked side by side, and nothing outside this one folder.
 
-    CACHE/kernels/6.1/boot/vmlinuz-RELEASE, config-RELEASE, System.map-RELEASE
-                      lib/modules/RELEASE/...
-                      installed.json          written last: a folder without it is not used
+CACHE/kernels/6.1/boot/vmlinuz-RELEASE, config-RELEASE, System.map-RELEASE
+                  lib/modules/RELEASE/...
+                  installed.json          written last: a folder without it is not used
 """
 
 import json

@@ -1,7 +1,7 @@
 """The kernels that the lab knows: which Debian suite has them, and what their packages are called.
 
-Patch versions are never written here. They move with every security update, so the newest is looked up when the
-kernel is fetched (`lab.packages.newest`).
+Patch versions are never written here. They move with every security update, so the newest is looked up when
+the kernel is fetched (`lab.packages.newest`).
 """
 
 import re
@@ -13,10 +13,10 @@ __all__ = ["KERNELS", "Kernel"]
 class Kernel(NamedTuple):
     """One series of Debian kernels.
 
-    `image` matches the package that holds vmlinuz; its group `release` is what `uname -r` will say. Unsigned images
-    are taken, since the signed ones need nothing more here and are published later. `more` are further packages of the
-    same release: since 7.x Debian keeps the modules apart. Suites are asked from left to right, the first that has the
-    kernel wins.
+    `image` matches the package that holds vmlinuz; its group `release` is what `uname -r` will say. Unsigned
+    images are taken, since the signed ones need nothing more here and are published later. `more` are further
+    packages of the same release: since 7.x Debian keeps the modules apart. Suites are asked from left to
+    right, the first that has the kernel wins.
     """
 
     name: str

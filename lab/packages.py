@@ -1,7 +1,8 @@
-"""Debian packages of suites other than the machine's own, fetched without touching how the machine's apt is set up.
+"""Debian packages of suites other than the machine's own, fetched without touching how the machine's apt is
+set up.
 
-The mirror is the machine's own, read from /etc/apt when it is needed. A sources file for each suite lies in the lab's
-cache, with package lists of its own; nothing is installed from there, only unpacked.
+The mirror is the machine's own, read from /etc/apt when it is needed. A sources file for each suite lies in
+the lab's cache, with package lists of its own; nothing is installed from there, only unpacked.
 """
 
 import os
@@ -127,15 +128,16 @@ class Suite:
             done = subprocess.run(
                 [command[0], *self._options(), *command[1:]],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                universal_newlines=True,
+                capture_output=True,
+                text=True,
                 cwd=folder,
                 timeout=900,
                 check=False,
             )
         except FileNotFoundError:
-            raise CannotFetch(f"{command[0]} is not here: the lab fetches kernels on Debian and its kin") from None
+            raise CannotFetch(
+                f"{command[0]} is not here: the lab fetches kernels on Debian and its kin"
+            ) from None
         except subprocess.TimeoutExpired:
             raise CannotFetch(f"{' '.join(command)} ({self.name}) gave no answer in 15 minutes") from None
         if done.returncode != 0:
@@ -164,7 +166,11 @@ class Suite:
         self._run("apt-get", "download", package, folder=folder)
         new = [name for name in set(os.listdir(folder)) - before if name.endswith(".deb")]
         if not new:
-            new = [name for name in os.listdir(folder) if name.startswith(package + "_") and name.endswith(".deb")]
+            new = [
+                name
+                for name in os.listdir(folder)
+                if name.startswith(package + "_") and name.endswith(".deb")
+            ]
         if len(new) != 1:
             raise CannotFetch(f"apt-get download {package} left {len(new)} packages")
         return os.path.join(folder, new[0])

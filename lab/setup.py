@@ -1,7 +1,7 @@
 """`make lab-setup`: QEMU and the kernels, fetched once and kept; what is there is not fetched again.
 
-Every step may be interrupted and done again: a kernel counts only when it was unpacked to its end. What cannot be had
-is named, the rest is set up all the same, and the exit status says that something is missing.
+Every step may be interrupted and done again: a kernel counts only when it was unpacked to its end. What
+cannot be had is named, the rest is set up all the same, and the exit status says that something is missing.
 """
 
 import importlib.util
@@ -59,19 +59,24 @@ def _install(package_names: Sequence[str]) -> str:
     for update_first in (False, True):
         if update_first:
             # Lists of a machine that was never updated are empty, old ones name versions that are gone.
-            subprocess.run(["apt-get", "-q", "update"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            subprocess.run(
+                ["apt-get", "-q", "update"], stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
         done = subprocess.run(
             ["apt-get", "-q", "install", "-y", "--no-install-recommends", *package_names],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            universal_newlines=True,
+            text=True,
             env=environment,
             check=False,
         )
         if done.returncode == 0:
             return ""
-        said = "; ".join(line for line in done.stdout.splitlines() if line.startswith("E:")) or done.stdout[-300:]
+        said = (
+            "; ".join(line for line in done.stdout.splitlines() if line.startswith("E:"))
+            or done.stdout[-300:]
+        )
     return said
 
 
@@ -81,7 +86,10 @@ def set_up_tools(say: Say) -> List[Missing]:
     missing: List[Missing] = []
     if wanted and (os.geteuid() != 0 or not shutil.which("apt-get")):
         why = "only root can install packages" if shutil.which("apt-get") else "apt-get is not here"
-        missing = [Missing(f"{command} (package {package})", why, command not in OPTIONAL) for command, package in wanted]
+        missing = [
+            Missing(f"{command} (package {package})", why, command not in OPTIONAL)
+            for command, package in wanted
+        ]
     elif wanted:
         say(f"installing {' '.join(package for _, package in wanted)}")
         if _install([package for _, package in wanted]):
@@ -93,12 +101,15 @@ def set_up_tools(say: Say) -> List[Missing]:
     if importlib.util.find_spec("virtme") is None:
         missing.append(Missing("virtme-ng", "not in this Python's environment; make lab-setup installs it"))
     if not os.path.isdir("/usr/lib/modules"):
-        # A guest cannot make the folder: its root is read-only. An empty one changes nothing for this machine.
+        # A guest cannot make the folder: its root is read-only. An empty one changes nothing for this
+        # machine.
         try:
             os.mkdir("/usr/lib/modules")
             say("made the empty folder /usr/lib/modules, over which guests mount their kernel's modules")
         except OSError as error:
-            missing.append(Missing("/usr/lib/modules", f"{error.strerror}: guests cannot load modules without it"))
+            missing.append(
+                Missing("/usr/lib/modules", f"{error.strerror}: guests cannot load modules without it")
+            )
     return missing
 
 
@@ -122,7 +133,9 @@ def _arrange(folder: str, release: str) -> None:
         raise CannotFetch("depmod is not here (package kmod): the modules cannot be loaded by name")
     done = subprocess.run([depmod, "-b", folder, release], stderr=subprocess.PIPE, check=False)
     if done.returncode != 0 or not os.path.exists(os.path.join(modules, "modules.dep")):
-        raise CannotFetch(f"depmod -b {folder} {release}: {done.stderr.decode(errors='replace').strip()[-300:]}")
+        raise CannotFetch(
+            f"depmod -b {folder} {release}: {done.stderr.decode(errors='replace').strip()[-300:]}"
+        )
 
 
 def set_up_kernel(kernel: Kernel, say: Say) -> Installed:
@@ -147,7 +160,8 @@ def set_up_kernel(kernel: Kernel, say: Say) -> Installed:
             return here
         return _fetch(kernel, suite, package, release, say)
     if here:
-        say(f"{kernel.name}: {here.release} is here; whether there is a newer one could not be told: {'; '.join(refused)}")
+        said = "; ".join(refused)
+        say(f"{kernel.name}: {here.release} is here; whether there is a newer one could not be told: {said}")
         return here
     raise CannotFetch("; ".join(refused))
 

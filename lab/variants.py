@@ -1,10 +1,13 @@
-"""The ways in which a kernel is booted and looked at: what each row of the matrix changes, and how it is proved.
+"""The ways in which a kernel is booted and looked at: what each row of the matrix changes, and how it is
+proved.
 
-A variant that is not in force would make its whole row a lie, so each one names a check that the guest makes before the
-tests run (`proof`): without it the guest has failed.
+A variant that is not in force would make its whole row a lie, so each one names a check that the guest makes
+before the tests run (`proof`): without it the guest has failed.
 """
 
 from typing import Dict, NamedTuple, Tuple
+
+from lab.kernels import KERNELS
 
 __all__ = ["VARIANTS", "Variant"]
 
@@ -12,9 +15,9 @@ __all__ = ["VARIANTS", "Variant"]
 class Variant(NamedTuple):
     """One row of the matrix.
 
-    `boot` are kernel parameters. `prepare` is done by root in the guest (sh). `proof` must succeed there, in the very
-    place and as the very user that the tests run as. `user` is who runs the tests. `place` is where: on the `host`, or
-    in a `container` (own PID and mount namespace, the host's root at /host).
+    `boot` are kernel parameters. `prepare` is done by root in the guest (sh). `proof` must succeed there, in
+    the very place and as the very user that the tests run as. `user` is who runs the tests. `place` is where:
+    on the `host`, or in a `container` (own PID and mount namespace, the host's root at /host).
     """
 
     name: str
@@ -24,7 +27,17 @@ class Variant(NamedTuple):
     proof: str = "true"
     user: str = "root"
     place: str = "host"
+    kernels: Tuple[str, ...] = tuple(KERNELS)
+    left_out: Tuple[str, ...] = ()
 
+
+# Comparisons with other tools take half of a guest's time. What they compare is the same in every variant but
+# those of cgroups and users, so default runs them on every kernel, and these leave them out.
+_PEERS = ("tests/live/test_peers.py",)
+
+# Where a variant changes what kdiag reads and not what the kernel does, the oldest and the newest kernel tell
+# enough.
+_ENDS = ("5.10", "7.2")
 
 _ORDINARY = "test $(id -u) -eq 65534 && ! test -r /proc/1/io"
 
@@ -41,42 +54,52 @@ VARIANTS: Dict[str, Variant] = {
             "what Secure Boot sets: no kernel memory is to be written",
             boot=("lockdown=integrity",),
             proof="grep -qF '[integrity]' /sys/kernel/security/lockdown",
+            left_out=_PEERS,
         ),
         Variant(
             "lockdown-confidentiality",
             "no kernel memory is to be read either: tracefs and perf close",
             boot=("lockdown=confidentiality",),
             proof="grep -qF '[confidentiality]' /sys/kernel/security/lockdown",
+            left_out=_PEERS,
         ),
         Variant(
             "psi0",
             "a kernel without pressure stall information, as RHEL boots it",
             boot=("psi=0",),
             proof="! cat /proc/pressure/cpu",
+            left_out=_PEERS,
         ),
         Variant(
             "cgroup-v1",
             "the controllers on the old hierarchy, as on RHEL 8 and Ubuntu 20.04",
             boot=("SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",),
             proof="test -e /sys/fs/cgroup/memory/memory.usage_in_bytes",
+            kernels=_ENDS,
+            left_out=_PEERS,
         ),
         Variant(
             "cgroup-v2",
             "the old hierarchy is not even there to be mounted",
             boot=("cgroup_no_v1=all",),
             proof="test -e /sys/fs/cgroup/cgroup.controllers && grep -q cgroup_no_v1=all /proc/cmdline",
+            kernels=_ENDS,
+            left_out=_PEERS,
         ),
         Variant(
             "kptr-restrict",
             "kernel addresses are zero even for root",
             prepare="echo 2 > /proc/sys/kernel/kptr_restrict",
             proof="grep -qx 2 /proc/sys/kernel/kptr_restrict",
+            kernels=_ENDS,
+            left_out=_PEERS,
         ),
         Variant(
             "unprivileged",
             "an ordinary user without any capability",
             proof=_ORDINARY,
             user="nobody",
+            left_out=_PEERS,
         ),
         Variant(
             "hidepid2",
@@ -84,12 +107,16 @@ VARIANTS: Dict[str, Variant] = {
             prepare="mount -o remount,hidepid=2 /proc",
             proof="test $(id -u) -eq 65534 && ! test -e /proc/1",
             user="nobody",
+            kernels=_ENDS,
+            left_out=_PEERS,
         ),
         Variant(
             "container",
             "own PID and mount namespace, the host's root at /host",
             proof="test -e /host/proc/1/stat && test $(ls -d /proc/[0-9]* | wc -l) -lt 10",
             place="container",
+            kernels=_ENDS,
+            left_out=_PEERS,
         ),
     )
 }

@@ -1,0 +1,109 @@
+"""Runs tests/live in each kernel x variant, and keeps a row of each."""
+
+import os
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+
+from lab.guest import Request, run_guest
+from lab.installed import find_installed
+from lab.kernels import KERNELS
+from lab.results import Row, row_of, write_row
+from lab.variants import VARIANTS, Variant
+
+__all__ = ["Cell", "cells", "run_cells"]
+
+Say = Callable[[str], None]
+
+# Where Debian's Python is good enough it would be one more thing to install; the virtual environment is there
+# anyway.
+PYTHON = os.path.join(".venv", "bin", "python")
+
+
+class Cell(NamedTuple):
+    """One guest that is to be run."""
+
+    kernel: str
+    variant: Variant
+
+
+def cells(kernels: Optional[Sequence[str]], variants: Optional[Sequence[str]]) -> List[Cell]:
+    """The guests to be run: those named, or for what is not named the table's own choice.
+
+    Variant by variant, default first: a lab that is cut short has seen every kernel.
+    """
+    return [
+        Cell(kernel, variant)
+        for variant in VARIANTS.values()
+        for kernel in KERNELS
+        if (kernels is None or kernel in kernels)
+        and (variant.name in variants if variants is not None else kernel in variant.kernels)
+    ]
+
+
+def pytest_arguments(variant: Variant, tests: Sequence[str]) -> Tuple[str, ...]:
+    """What pytest is given in a guest of `variant`; tests that were named are all run."""
+    marked = ("-m", "unprivileged") if variant.user != "root" else ()
+    if tests:
+        return ("-q", *marked, *tests)
+    left_out = [f"--ignore={path}" for path in variant.left_out]
+    return ("-q", *marked, "tests/live", *left_out)
+
+
+def run_cell(
+    cell: Cell, tests: Sequence[str], results: str, python: str, repo: str, deadline_s: float
+) -> Row:
+    """Boots one guest, runs the tests in it, keeps its row and its logs in `results`."""
+    installed = find_installed(cell.kernel)
+    out = os.path.join(results, f"{cell.kernel}-{cell.variant.name}")
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(out)
+    if installed is None:
+        why = f"kernel {cell.kernel} is not here; run: make lab-setup"
+        row = Row(cell.kernel, cell.variant.name, None, "", (), why, "", 0.0, None)
+    else:
+        arguments = pytest_arguments(cell.variant, tests)
+        request = Request(
+            kernel=installed,
+            variant=cell.variant,
+            command=(python, "-m", "lab.in_guest", "--", *arguments),
+            out=out,
+            folder=repo,
+            disk=cell.variant.user == "root",
+            deadline_s=deadline_s,
+        )
+        row = row_of(cell.kernel, installed.version, cell.variant.name, run_guest(request, repo), out)
+    write_row(row, os.path.join(out, "row.json"))
+    return row
+
+
+def run_cells(
+    chosen: Sequence[Cell],
+    tests: Sequence[str],
+    results: str,
+    python: str,
+    repo: str,
+    deadline_s: float,
+    jobs: int,
+    say: Say,
+) -> List[Row]:
+    """Runs guests, `jobs` at a time, and tells of each as it ends; the rows in the order of `chosen`."""
+    lock = threading.Lock()
+    done = 0
+
+    def one(cell: Cell) -> Row:
+        nonlocal done
+        row = run_cell(cell, tests, results, python, repo, deadline_s)
+        with lock:
+            done += 1
+            counts = (
+                f"{row.count('passed')} passed, {row.count('failed')} failed, {row.count('skipped')} skipped"
+            )
+            verdict = "well" if row.well else (row.why or "FAILED")
+            place = f"[{done}/{len(chosen)}] {row.kernel} {row.variant}"
+            say(f"{place}: {counts} in {row.took_s:.0f} s: {verdict}")
+        return row
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        return list(pool.map(one, chosen))
