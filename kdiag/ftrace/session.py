@@ -245,6 +245,24 @@ class Session:
                 left -= len(chunk) // page_bytes
                 yield cpu, chunk
 
+    def chunks(self, done: Callable[[], bool], round_s: float = 0.1) -> Iterator[Optional[Tuple[int, bytes]]]:
+        """Yield (CPU, pages) until it is ``done`` or the deadline has come, and then what is left.
+
+        ``None`` marks the end of each round, as :func:`kdiag.ftrace.events.live` wants it. Tracing is
+        stopped at the end.
+        """
+        while not done() and not self.deadline_reached and not self.instance.planned:
+            yield from self.pages(round_s)
+            yield None
+        self.stop()
+        more = True
+        while more:
+            more = False
+            for chunk in self.pages(0):
+                more = True
+                yield chunk
+            yield None
+
     @property
     def formats(self) -> Dict[int, EventFormat]:
         """Formats of enabled events by the id that records begin with, and of the kernel's own."""
@@ -455,9 +473,9 @@ def session_name(host: Host) -> str:
     return f"kdiag-{pid}-{started or 0}"
 
 
-def remove_instance(tracefs: TraceFs, name: str) -> None:
+def remove_instance(tracefs: TraceFs, name: str, timeout_s: float = _RMDIR_TIMEOUT_S) -> None:
     """Remove an instance, which may be busy for a moment longer; gone already is well."""
-    end = time.monotonic() + _RMDIR_TIMEOUT_S
+    end = time.monotonic() + timeout_s
     while True:
         try:
             tracefs.rmdir(f"instances/{name}")

@@ -162,6 +162,15 @@ class TraceFs:
             raise ValueError(f"{name} must not be cleared: O_TRUNC removes what others have defined")
         self._write(name, os.O_TRUNC, "")
 
+    def clear_triggers(self, name: str) -> None:
+        """Remove all triggers of an event, whoever set them: in an instance of kdiag's own only.
+
+        A histogram whose variables another uses stays, without an error.
+        """
+        if "/instances/kdiag-" not in self.path(name):
+            raise ValueError(f"{self.path(name)} may hold triggers of others")
+        self._write(name, os.O_TRUNC, "")
+
     def mkdir(self, name: str) -> None:
         """Make an instance (below ``instances``)."""
         try:
@@ -254,7 +263,9 @@ class PlannedTraceFs(TraceFs):
         self.plan.append(Write(self.path(name), "rmdir"))
 
     def open(self, name: str, flags: int) -> int:
-        """Plan to hold it open, and return a descriptor of nothing."""
+        """Plan to hold it open, and return a descriptor of nothing; reading is real."""
+        if flags & os.O_ACCMODE == os.O_RDONLY:
+            return self._real.open(name, flags)
         self.plan.append(Write(self.path(name), "hold"))
         return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
