@@ -31,11 +31,23 @@ class Look(NamedTuple):
     document: Dict[str, Any]
     exit_code: int
     stderr: str
+    interval_s: float
 
     @property
     def duration_s(self) -> float:
         """Seconds between the two readings."""
         return float(self.document["duration_s"])
+
+    def assert_within(self, per_s: float, least: float, most: float) -> None:
+        """Hold a rate against what was done at least, and what the kernel counted at most.
+
+        A rate is over the time between two reads of one file. That is no less than the interval, in which
+        kdiag sleeps, and no more than the time between the reads of the file that is read first, which is
+        ``duration_s``: the first reading takes some time, and loads the parsers. 1 % more is given way to,
+        for /proc/uptime counts in 10 ms.
+        """
+        assert per_s * self.duration_s * 1.01 >= least, (per_s, self.interval_s, self.duration_s, least, most)
+        assert per_s * self.interval_s * 0.99 <= most, (per_s, self.interval_s, self.duration_s, least, most)
 
     def rows(self, section: str, title: str) -> List[Dict[str, Any]]:
         """Return the rows of a table; that it says why there are none fails the test."""
@@ -72,14 +84,15 @@ def look(*words: str, command: Sequence[str] = KDIAG, interval_s: float = 1.0) -
         timeout=_END_S,
         check=False,
     )
-    return _read(done.stdout, done.stderr, done.returncode)
+    return _read(done.stdout, done.stderr, done.returncode, interval_s)
 
 
 class Looking:
     """A run of kdiag that is between its two readings."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: "subprocess.Popen[str]", interval_s: float) -> None:
         self._process = process
+        self._interval_s = interval_s
         self.pid = process.pid
 
     def still(self) -> None:
@@ -90,7 +103,7 @@ class Looking:
     def result(self) -> Look:
         """Wait for the second reading, and return what was told."""
         stdout, stderr = self._process.communicate(timeout=_END_S)
-        return _read(stdout, stderr, self._process.returncode)
+        return _read(stdout, stderr, self._process.returncode, self._interval_s)
 
 
 @contextlib.contextmanager
@@ -107,7 +120,7 @@ def looking(interval_s: float, *words: str, command: Sequence[str] = KDIAG) -> I
         while not _sleeps(process.pid):
             assert process.poll() is None and time.monotonic() < deadline_s, process.communicate()
             time.sleep(0.005)
-        yield Looking(process)
+        yield Looking(process, interval_s)
     finally:
         if process.poll() is None:
             process.kill()
@@ -124,7 +137,7 @@ def _sleeps(pid: int) -> bool:
     return number.isdigit() and int(number) in _SLEEPS[os.uname().machine]
 
 
-def _read(stdout: str, stderr: str, code: int) -> Look:
+def _read(stdout: str, stderr: str, code: int, interval_s: float) -> Look:
     assert "Traceback" not in stderr, stderr
     assert stdout.startswith("{"), (code, stdout[:400], stderr)
-    return Look(json.loads(stdout), code, stderr)
+    return Look(json.loads(stdout), code, stderr, interval_s)

@@ -2,8 +2,7 @@
 
 All counters here are of the whole machine, so others add to them. Therefore each is held between two bounds:
 no less than what the load did, and no more than what the kernel's own counter grew by from before kdiag's
-first reading to after its second. Both bounds give way by 3 %: kdiag divides by the time between two reads of
-one file, and this test multiplies by that between two reads of /proc/uptime, which counts in 10 ms.
+first reading to after its second. What a rate is multiplied with for that, ``Look.assert_within`` says.
 """
 
 import contextlib
@@ -22,7 +21,6 @@ from tests.live.groups import memory_hierarchy, new_group
 from tests.live.looking import Look, Slept, looking
 from tests.live.scratch import Scratch, scratch
 
-ALLOWED = 0.03
 TRIES = 4
 DIRECT_BYTES = 64 << 10
 
@@ -133,10 +131,8 @@ class Counted(NamedTuple):
         """Hold a rate between what was done and what the kernel's counter grew by."""
         if name not in self.done:
             pytest.skip(next(why for need in LOADS[name].needs for why in (why_not(need),) if why))
-        counted = per_s * self.look.duration_s
-        least, most = self.done[name], self.grown[name]
-        assert least > 0
-        assert least * (1 - ALLOWED) <= counted <= most * (1 + ALLOWED), (least, counted, most)
+        assert self.done[name] > 0
+        self.look.assert_within(per_s, self.done[name], self.grown[name])
 
 
 @pytest.fixture(scope="module")
@@ -216,9 +212,8 @@ def test_write_requests_are_counted(counted: Counted) -> None:
     if "bytes" not in counted.done:
         pytest.skip(why_not("disk"))
     row = counted.look.row("disks", "Disks", disk=_scratch().disk)
-    requests = row["writes_per_s"] * counted.look.duration_s
     least = counted.done["bytes"] // DIRECT_BYTES
-    assert least * (1 - ALLOWED) <= requests <= counted.writes_grown * (1 + ALLOWED)
+    counted.look.assert_within(row["writes_per_s"], least, counted.writes_grown)
 
 
 def test_connections_that_a_full_accept_queue_turned_away_are_counted_and_warned_of(counted: Counted) -> None:
@@ -237,5 +232,4 @@ def test_datagrams_that_found_no_room_are_counted(counted: Counted) -> None:
 def test_packets_of_the_loopback_are_counted(counted: Counted) -> None:
     """Of the datagrams alone there are 100, received or not: the interface took them all."""
     row = counted.look.row("network", "Network interfaces", interface="lo")
-    packets = row["received_packets_per_s"] * counted.look.duration_s
-    assert 100 * (1 - ALLOWED) <= packets <= counted.packets_grown * (1 + ALLOWED)
+    counted.look.assert_within(row["received_packets_per_s"], 100, counted.packets_grown)

@@ -15,7 +15,6 @@ from tests.live.groups import memory_hierarchy, new_group
 from tests.live.looking import Look, look
 from tests.live.scratch import Scratch, scratch
 
-ALLOWED = 0.03
 WRITERS = 4
 SWAP_BYTES = 96 << 20
 
@@ -60,8 +59,8 @@ def test_tasks_that_wait_for_a_disk_are_pressure() -> None:
     for path in paths:
         path.unlink()
     row = seen.row("pressure", "Pressure (time lost waiting)", resource="io", kind="some")
-    stalled_us = row["window_pct"] / 100 * seen.duration_s * 1e6
-    assert 0 < stalled_us <= (after_us - before_us) * (1 + ALLOWED)
+    assert row["window_pct"] > 0
+    seen.assert_within(row["window_pct"] / 100 * 1e6, 0, after_us - before_us)
     disk = seen.row("disks", "Disks", disk=_scratch().disk)
     assert disk["queue"] > 0 and disk["util_pct"] > 20
     assert disk["written_kib_per_s"] == pytest.approx(64 * disk["writes_per_s"], rel=0.5)
@@ -114,8 +113,9 @@ def swapped() -> Iterator[Swapped]:
 def test_swapping_is_counted_and_critical(swapped: Swapped) -> None:
     title = "Swapping, faults and reclaim"
     for counter, most in (("pswpout", swapped.out_pages), ("pswpin", swapped.in_pages)):
-        pages = swapped.look.row("reclaim", title, counter=counter)["count_per_s"] * swapped.look.duration_s
-        assert 0 < pages <= most * (1 + ALLOWED), counter
+        per_s = swapped.look.row("reclaim", title, counter=counter)["count_per_s"]
+        assert per_s > 0, counter
+        swapped.look.assert_within(per_s, 0, most)
     assert swapped.look.finding("mem.swap_io")["status"] == "critical"
 
 
