@@ -48,7 +48,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
         return 0
     except Failed as error:
-        return _complain(str(error))
+        return _complain(str(error), *error.more)
     except KeyboardInterrupt:
         return _complain("interrupted before there was anything to tell")
     except Exception as error:
@@ -69,7 +69,7 @@ def _complain(what: str, *more: str) -> int:
     from kdiag.report.escape import printable
 
     with suppress(OSError):
-        print(f"kdiag: {printable(what)}", *more, sep="\n", file=sys.stderr, flush=True)
+        print(f"kdiag: {printable(what)}", *map(printable, more), sep="\n", file=sys.stderr, flush=True)
     return EXIT_COULD_NOT
 
 
