@@ -153,7 +153,7 @@ def parse_trace(lines: Iterable[bytes], path: str = "trace") -> Iterator[Item]:
         if text[:4] == b" => " and stack is not None:
             stack.append(decode(text[4:].strip()))
             continue
-        if text[:1] == b"#" or text[:5] == b"CPU:":
+        if text[:1] == b"#" or text[:4] == b"CPU:":
             mark = _mark(text, number)
             if mark is None and text[:1] == b"#" and latest is None:
                 header = _header(text, header)
