@@ -137,7 +137,12 @@ def _tracefs() -> str:
 
 
 def _negative_count() -> str:
-    """Since 5.0 the kernel counts negative dentries; before, the fifth number is 0 for ever."""
+    """Say why negative dentries are not counted: before 5.0 the fifth number is 0 for ever."""
+    found = scratch()
+    if isinstance(found, str):
+        return found
+    for number in range(100):
+        os.path.exists(f"{found.folder}/none-{number}")
     try:
         fifth = Path("/proc/sys/fs/dentry-state").read_text().split()[4]
     except (OSError, IndexError):
