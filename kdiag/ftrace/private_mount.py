@@ -26,8 +26,9 @@ _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _CLONE_NEWNS = 0x20000
 #: What a kernel without fsopen(2) answers.
 _NOT_THERE = (errno.ENOSYS,)
-#: Where a child mounts it, in its own namespace; the first folder that exists.
-_PLACES = ("/sys/kernel/tracing", "/mnt", "/tmp")  # noqa: S108 - covered by the child's own mount
+#: Where a child mounts it, in its own namespace: the first folder that exists. Where the same file system is
+#: mounted already, the kernel refuses to mount it again.
+_PLACES = ("/mnt", "/tmp", "/sys/kernel/tracing")  # noqa: S108 - covered by the child's own mount
 
 
 def mount_privately(fs_type: str = "tracefs") -> int:

@@ -11,7 +11,7 @@ from typing import Dict, Tuple
 
 from kdiag.records import NamedTuple
 
-__all__ = ["KINDS", "BadProbe", "Kind", "Probe", "has_wildcard", "matches", "parse_probe"]
+__all__ = ["KINDS", "BadProbe", "Kind", "Probe", "has_wildcard", "is_offset", "matches", "parse_probe"]
 
 _WILD = re.compile(r"[*?\[]").search
 #: What the kernel takes as a place: a symbol (of a module), with an offset.

@@ -117,6 +117,10 @@ class TraceFs:
         """Return the path of a file as users know it."""
         return f"{self.shown}/{name}" if name else self.shown
 
+    def open_path(self, name: str) -> str:
+        """Return the path by which this process can open a file."""
+        return self._place(name)
+
     def read_bytes(self, name: str) -> bytes:
         """Read a whole control file (not a pipe)."""
         try:
