@@ -6,13 +6,15 @@ program that was stripped has only the symbols that others may link to.
 """
 
 import struct
-from typing import BinaryIO, Dict, List, Tuple
+from typing import BinaryIO, Dict, List, Sequence, Tuple
 
 from kdiag.records import NamedTuple
 
 __all__ = ["BadElf", "Function", "functions_of"]
 
-_SYMTAB, _DYNSYM = 2, 11
+_SYMTAB, _DYNSYM, _VERSYM = 2, 11, 0x6FFFFFFF
+#: Set in the version of a symbol that is not the default: only programs linked long ago call it.
+_OLD = 0x8000
 _LOAD = 1
 _FUNCTION, _INDIRECT = 2, 10
 #: More would not be a table of symbols but a broken or hostile file.
@@ -80,12 +82,15 @@ def _collect(
     bits64: bool,
 ) -> Dict[str, Function]:
     found: Dict[str, Function] = {}
-    for section in sections:
+    for index, section in enumerate(sections):
         kind, offset, size, link, width = section[1], section[4], section[5], section[6], section[9]
         if kind not in (_SYMTAB, _DYNSYM) or width != struct.calcsize(code):
             continue
         names = _bytes(file, sections[link][4], sections[link][5])
-        for fields in struct.iter_unpack(code, _bytes(file, offset, size // width * width)):
+        versions = _versions(file, sections, index, code[0], size // width)
+        for version, fields in zip(
+            versions, struct.iter_unpack(code, _bytes(file, offset, size // width * width))
+        ):
             if bits64:
                 name_at, info, _, section_index, value, length = fields
             else:
@@ -96,11 +101,20 @@ def _collect(
             end = names.find(b"\0", name_at)
             name = names[name_at:end].decode("utf-8", "surrogateescape")
             if place is not None and name:
-                # ``name@@VERSION`` is the default one; .dynsym has no versions in its names.
-                found.setdefault(
-                    name.partition("@@")[0], Function(name, place, length, info & 15 == _INDIRECT)
-                )
+                made = Function(name, place, length, info & 15 == _INDIRECT)
+                if not version & _OLD and "@" not in name.replace("@@", ""):
+                    found.setdefault(name.partition("@@")[0], made)
     return found
+
+
+def _versions(
+    file: BinaryIO, sections: List[Tuple[int, ...]], index: int, order: str, count: int
+) -> Sequence[int]:
+    """Return the version of each symbol of a table: a name may stand there once for each version of it."""
+    for section in sections:
+        if section[1] == _VERSYM and section[6] == index and section[5] == 2 * count:
+            return struct.unpack(f"{order}{count}H", _bytes(file, section[4], section[5]))
+    return (0,) * count
 
 
 def _loads(segments: List[Tuple[int, ...]], bits64: bool) -> List[Tuple[int, int, int]]:
