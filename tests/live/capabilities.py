@@ -57,7 +57,7 @@ def _pids_cgroup() -> str:
 
 
 def _v1_freezer() -> str:
-    return "" if v1_freezer() is not None else "no freezer of cgroup v1 is mounted"
+    return "" if v1_freezer() is not None else "no freezer of cgroup v1 can be used"
 
 
 def _two_cpus() -> str:

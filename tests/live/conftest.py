@@ -30,11 +30,10 @@ _TAKE_ROOT = {
 FOLDER = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
     for item in items:
-        if FOLDER not in item.path.parents or any(
-            item.iter_markers(name) for name in ("root", "unprivileged")
-        ):
+        if FOLDER not in item.path.parents or any(map(item.get_closest_marker, ("root", "unprivileged"))):
             continue
         wanted = {name for mark in item.iter_markers("needs") for name in mark.args}
         item.add_marker("root" if wanted & _TAKE_ROOT else "unprivileged")
