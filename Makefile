@@ -10,7 +10,7 @@ TESTS ?=
 JOBS ?= 2
 NAME ?= $(error name the fixture: make fixture NAME=6.18-lockdown-integrity)
 
-.PHONY: run test lint bench fixture fixtures clean test-live test-pythons lab-setup lab lab-docs
+.PHONY: run test lint bench fixture fixtures clean test-live test-pythons lab-environment lab-setup lab lab-docs
 
 run: $(VENV)/.run
 	@$(BIN)/kdiag snapshot $(RUN_ARGS); status=$$?; \
@@ -43,6 +43,8 @@ test-live: $(VENV)/.test
 
 test-pythons: $(VENV)/.test
 	$(BIN)/python -m lab pythons -- -q -n auto
+
+lab-environment: $(VENV)/.lab
 
 lab-setup: $(VENV)/.lab
 	$(BIN)/python -m lab setup --kernel "$(KERNEL)"

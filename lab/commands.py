@@ -8,17 +8,19 @@ another bad end.
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
+from types import FrameType
 from typing import List, Optional, Sequence
 
 from lab.console import end_of
 from lab.docs import write_docs
-from lab.guest import Ended, Request, run_guest
+from lab.guest import Ended, Request, Stopped, run_guest, stop_guests
 from lab.installed import cache_folder, find_installed
 from lab.kernels import KERNELS
-from lab.matrix import cells, run_cells
+from lab.matrix import cells, cells_named, run_cells
 from lab.pythons import test_pythons
 from lab.results import read_rows
 from lab.setup import set_up
@@ -104,7 +106,10 @@ def _tell_end(ended: Ended, args: argparse.Namespace) -> int:
 def _test(args: argparse.Namespace) -> int:
     kernels = _names(args.kernel, list(KERNELS), "kernel") if args.kernel else None
     variants = _names(args.variant, list(VARIANTS), "variant") if args.variant else None
-    chosen = cells(kernels, variants)
+    try:
+        chosen = cells_named(args.guests) if args.guests else cells(kernels, variants)
+    except ValueError as error:
+        raise SystemExit(f"lab: {error}") from None
     say(f"{len(chosen)} guests, {args.jobs} at a time")
     started = time.monotonic()
     rows = run_cells(
@@ -168,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument(
         "--variant", help="only these, or all (those that lab/variants.py chooses for each kernel)"
     )
+    test.add_argument("--guests", help="exactly these, as 6.1:default,7.2:lockdown-integrity")
     test.add_argument("--tests", help="instead of tests/live: files, nodes or options of pytest")
     test.add_argument(
         "--jobs", type=int, default=2, metavar="N", help="guests at a time; each keeps one CPU busy (2)"
@@ -189,5 +195,16 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     """Does what `argv` asks; the exit status."""
     args = _parser().parse_args(argv)
-    status: int = args.do(args)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        status: int = args.do(args)
+    except (KeyboardInterrupt, Stopped):
+        say("stopped")
+        return 130
     return status
+
+
+def _stop(number: int, _frame: Optional[FrameType]) -> None:
+    stop_guests()
+    raise KeyboardInterrupt

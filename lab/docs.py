@@ -112,9 +112,9 @@ def kernels_page(rows: Sequence[Row], folder: str) -> str:
     lines = [
         "# Kernels that kdiag was tried on",
         "",
-        "Written by `make lab-docs` from what the guests of `make lab` said; nothing here is typed in. Each",
-        "row is a stock Debian kernel that was booted in QEMU's emulation, in which `tests/live` made loads of",
-        "known size and held kdiag's figures against them.",
+        "Written by `make lab-docs` from what the guests of `make lab` said; nothing here is typed in.",
+        "Each row is a stock Debian kernel that was booted in QEMU's emulation, in which `tests/live` made",
+        "loads of known size and held kdiag's figures against them.",
         "",
         *_table(
             ("kernel", "package", "variant", "passed", "failed", "skipped", "verdict"),

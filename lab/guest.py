@@ -8,6 +8,8 @@ The clock of a guest runs in wall time, also under emulation: what takes a secon
 nothing measured in a guest is good for more than a ratio within that guest.
 """
 
+import contextlib
+import fcntl
 import os
 import shlex
 import shutil
@@ -16,14 +18,14 @@ import subprocess
 import sys
 import threading
 import time
-from typing import IO, List, NamedTuple, Optional, Tuple
+from typing import IO, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from lab.console import Trouble, find_trouble
 from lab.console import fatal as fatal_trouble
 from lab.installed import Installed
 from lab.variants import Variant
 
-__all__ = ["Ended", "GUEST_OUT", "Request", "run_guest"]
+__all__ = ["GUEST_OUT", "Ended", "Request", "Stopped", "run_guest", "stop_guests"]
 
 GUEST_OUT = "/run/lab-out"
 
@@ -168,8 +170,7 @@ def _pump(source: IO[bytes], kept: IO[bytes], shown: Optional[IO[bytes]]) -> Non
 
 
 def run_guest(request: Request, repo: str, shown: Optional[IO[bytes]] = None) -> Ended:
-    """Boots the guest and waits for its end, at most `deadline_s`; what the command prints goes to `shown`,
-    too.
+    """Boots the guest and waits for its end, at most `deadline_s`; what it prints goes to `shown`, too.
 
     `request.out` must exist. Beside what the command leaves there it will hold `console.log` and
     `output.log`.
@@ -189,7 +190,32 @@ def run_guest(request: Request, repo: str, shown: Optional[IO[bytes]] = None) ->
         with open(disk, "wb") as image:
             image.truncate(DISK_BYTES)
 
-    started = time.monotonic()
+    with _turn():
+        started = time.monotonic()
+        late = _boot(request, disk, shown)
+        took_s = time.monotonic() - started
+    if disk:
+        os.unlink(disk)
+    return _ended(request, took_s, late)
+
+
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    """Waits for this guest's turn: labs that share a machine lock the file that KDIAG_LAB_LOCK names."""
+    path = os.environ.get("KDIAG_LAB_LOCK")
+    if not path:
+        yield
+        return
+    with open(path, "a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _boot(request: Request, disk: Optional[str], shown: Optional[IO[bytes]]) -> bool:
+    """Runs virtme-run to its end; whether that was the deadline's doing."""
+    if _stopping.is_set():
+        raise Stopped
+    out = request.out
     late = False
     with (
         open(os.path.join(out, "output.log"), "wb") as output,
@@ -210,6 +236,7 @@ def run_guest(request: Request, repo: str, shown: Optional[IO[bytes]] = None) ->
         ]
         for pump in pumps:
             pump.start()
+        _running.add(process)
         try:
             process.wait(request.deadline_s)
         except subprocess.TimeoutExpired:
@@ -217,11 +244,29 @@ def run_guest(request: Request, repo: str, shown: Optional[IO[bytes]] = None) ->
         finally:
             if process.poll() is None or late:
                 _end_session(process)
+            _running.discard(process)
         for pump in pumps:
             pump.join(10)
-    if disk:
-        os.unlink(disk)
-    return _ended(request, time.monotonic() - started, late)
+    return late
+
+
+class Stopped(Exception):
+    """The lab was told to end: no further guest is booted."""
+
+
+_running: "Set[subprocess.Popen[bytes]]" = set()
+_stopping = threading.Event()
+
+
+def stop_guests() -> None:
+    """Ends every guest of this process, and lets no other begin: for the handler of a signal.
+
+    Guests run in sessions of their own, so that they can be ended whole; a terminal's Ctrl-C never reaches
+    them.
+    """
+    _stopping.set()
+    for process in list(_running):
+        _end_session(process)
 
 
 def _end_session(process: "subprocess.Popen[bytes]") -> None:

@@ -12,7 +12,7 @@ from lab.kernels import KERNELS
 from lab.results import Row, row_of, write_row
 from lab.variants import VARIANTS, Variant
 
-__all__ = ["Cell", "cells", "run_cells"]
+__all__ = ["Cell", "cells", "cells_named", "run_cells"]
 
 Say = Callable[[str], None]
 
@@ -40,6 +40,17 @@ def cells(kernels: Optional[Sequence[str]], variants: Optional[Sequence[str]]) -
         if (kernels is None or kernel in kernels)
         and (variant.name in variants if variants is not None else kernel in variant.kernels)
     ]
+
+
+def cells_named(text: str) -> List[Cell]:
+    """The guests of a list as `6.1:default,7.2:psi0`."""
+    found = []
+    for pair in text.replace(",", " ").split():
+        kernel, _, variant = pair.partition(":")
+        if kernel not in KERNELS or variant not in VARIANTS:
+            raise ValueError(f"no guest is called {pair!r}: it takes a kernel and a variant, as 6.1:default")
+        found.append(Cell(kernel, VARIANTS[variant]))
+    return found
 
 
 def pytest_arguments(variant: Variant, tests: Sequence[str]) -> Tuple[str, ...]:
