@@ -102,17 +102,18 @@ _ENTRIES = re.compile(rb"# entries-in-buffer/entries-written: (\d+)/(\d+)\s+#P:(
 _STACKS = {b"<stack trace>": 0, b"<user stack trace>": 1}
 _MARKER = "tracing_mark_write"
 #: So many events wait for their stacks at most: those of that many CPUs.
-_WAITING = 1024
+_MOST_WAITING = 1024
 _WANTED = "an event line"
 
 
 class _Open:
     """An event whose stacks, or further lines, may still come."""
 
-    __slots__ = ("done", "event", "more", "stacks")
+    __slots__ = ("done", "event", "level", "more", "stacks")
 
     def __init__(self, event: TextEvent) -> None:
         self.event = event
+        self.level = _level(event.flags)
         self.stacks: Tuple[List[str], List[str]] = ([], [])
         self.more: List[str] = []
         self.done = False
@@ -126,6 +127,45 @@ class _Open:
         return event
 
 
+class _Waiting:
+    """The events that may still get something, in their order."""
+
+    def __init__(self) -> None:
+        self.latest: Optional[_Open] = None
+        self._all: List[_Open] = []
+        self._of_cpu: Dict[Optional[int], List[_Open]] = {}
+
+    def add(self, event: TextEvent) -> Iterator[TextEvent]:
+        """Take an event; yield those that will get nothing more."""
+        new = _Open(event)
+        of_cpu = self._of_cpu.setdefault(event.cpu, [])
+        for each in of_cpu:
+            # What is not interrupted had its stack at once.
+            each.done = each.done or each.level >= new.level
+        of_cpu[:] = [each for each in of_cpu if not each.done]
+        of_cpu.append(new)
+        self._all.append(new)
+        self.latest = new
+        while self._all and (self._all[0].done or len(self._all) > _MOST_WAITING):
+            out = self._all.pop(0)
+            out.done = True
+            yield out.closed()
+
+    def stack_of(self, like: TextEvent, which: int) -> Optional[List[str]]:
+        """Return where to put the functions of a stack of this context; ``None``: nobody waits for it."""
+        for each in reversed(self._of_cpu.get(like.cpu, [])):
+            same = each.event.pid == like.pid and each.event.flags == like.flags
+            if same and not each.done and not each.stacks[which]:
+                return each.stacks[which]
+        return None
+
+    def end(self) -> List[TextEvent]:
+        """Give all that are left: nothing more can come for them."""
+        left = [each.closed() for each in self._all]
+        self._all, self._of_cpu, self.latest = [], {}, None
+        return left
+
+
 def parse_trace(lines: Iterable[bytes], path: str = "trace") -> Iterator[Item]:
     r"""Yield the header, events with their stacks, marks, and a problem for whatever is none of these.
 
@@ -137,80 +177,60 @@ def parse_trace(lines: Iterable[bytes], path: str = "trace") -> Iterator[Item]:
     ('sh', 54, 0, 133100030000, 'sched_wakeup', 'comm=rcu pid=16')
     """
     header: Optional[Header] = None
-    waiting: List[_Open] = []
-    by_task: Dict[Tuple[Optional[int], Optional[int]], _Open] = {}
+    waiting = _Waiting()
     stack: Optional[List[str]] = None
-    latest: Optional[_Open] = None
     bare: Optional[bool] = None
     for number, line in enumerate(lines, 1):
         text = line[:-1]
         if line[-1:] != b"\n":
-            waiting_problem = problem(path, number, line, "a newline at the end (file cut off)")
-            yield from (each.closed() for each in waiting)
-            waiting = []
-            yield waiting_problem
+            yield from waiting.end()
+            yield problem(path, number, line, "a newline at the end (file cut off)")
             continue
         if text[:4] == b" => " and stack is not None:
             stack.append(decode(text[4:].strip()))
             continue
-        if text[:1] == b"#" or text[:4] == b"CPU:":
-            mark = _mark(text, number)
-            if mark is None and text[:1] == b"#" and latest is None:
-                header = _header(text, header)
-                continue
-            if mark is not None:
-                yield from (each.closed() for each in waiting)
-                waiting = []
-                by_task.clear()
-                stack = None
-                yield mark
-                continue
+        stack = None
+        mark = _mark(text, number) if text[:1] == b"#" or text[:4] == b"CPU:" else None
+        if mark is not None:
+            yield from waiting.end()
+            yield mark
+            continue
+        if text[:1] == b"#" and bare is None:
+            header = _header(text, header)
+            continue
         if header is not None:
             yield header
             header = None
         context = _context(text)
         rest = text if context is None else context[-1]
         which = _STACKS.get(rest)
-        named = None if which is not None else _name(rest)
-        if context is None and (bare is False or (which is None and named is None)):
-            if latest is not None and latest.event.name == _MARKER and waiting and waiting[-1] is latest:
-                latest.more.append(decode(text))
+        named = (b"", b"") if which is not None else _name(rest)
+        if named is None or (context is None and bare is False):
+            if context is None and waiting.latest is not None and waiting.latest.event.name == _MARKER:
+                waiting.latest.more.append(decode(text))
             elif text.strip():
                 yield problem(path, number, text, _WANTED)
             continue
         bare = context is None
-        comm, pid, tgid, cpu, flags, ts_ns, ticks, _ = context or _NO_CONTEXT
-        if which is not None:
-            owner = by_task.get((cpu, pid))
+        event = TextEvent(number, *(context or _NO_CONTEXT)[:-1], decode(named[0]), decode(named[1]))
+        if which is None:
+            yield from waiting.add(event)
+            continue
+        stack = waiting.stack_of(event, which)
+        if stack is None:
             stack = []
-            if owner is None or owner.done or owner.stacks[which]:
-                yield problem(path, number, text, "an event before its stack")
-            else:
-                stack = owner.stacks[which]
-            continue
-        stack = None
-        if named is None:
-            yield problem(path, number, text, _WANTED)
-            continue
-        before = by_task.get((cpu, pid))
-        if before is not None:
-            before.done = True
-        latest = _Open(
-            TextEvent(number, comm, pid, tgid, cpu, flags, ts_ns, ticks, decode(named[0]), decode(named[1]))
-        )
-        by_task[cpu, pid] = latest
-        waiting.append(latest)
-        while waiting and (waiting[0].done or len(waiting) > _WAITING):
-            out = waiting.pop(0)
-            out.done = True
-            yield out.closed()
-        if len(by_task) > 4 * _WAITING:
-            by_task = {key: each for key, each in by_task.items() if not each.done}
+            yield problem(path, number, text, "an event before its stack")
     if header is not None:
         yield header
-    yield from (each.closed() for each in waiting)
+    yield from waiting.end()
 
 
+def _level(flags: Optional[str]) -> int:
+    """Tell contexts that interrupt each other apart, by the third flag: hard and soft interrupts."""
+    return _LEVELS.get(flags[2], 0) if flags is not None and len(flags) > 2 else 0
+
+
+_LEVELS = {"s": 1, "h": 2, "H": 2, "z": 3, "Z": 3}
 _Context = Tuple[
     Optional[str],
     Optional[int],
