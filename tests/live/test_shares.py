@@ -28,17 +28,23 @@ class Counts(NamedTuple):
 
     ticks: Dict[int, int]
     """User and system time of each burning process."""
+    user_ticks: Dict[int, int]
+    """Of these, the user time: the system time of a nice task counts as system time."""
     delay_ns: Dict[int, int]
     """How long each was ready to run and did not."""
     stall_us: int
     """Time in which some task waited for a CPU."""
+    all_nice_ticks: int
+    """Time of all nice tasks, whoever they are."""
 
     def since(self, before: "Counts") -> "Counts":
         """Return what was counted since an earlier time."""
         return Counts(
             {pid: self.ticks[pid] - before.ticks[pid] for pid in self.ticks},
+            {pid: self.user_ticks[pid] - before.user_ticks[pid] for pid in self.user_ticks},
             {pid: self.delay_ns[pid] - before.delay_ns[pid] for pid in self.delay_ns},
             self.stall_us - before.stall_us,
+            self.all_nice_ticks - before.all_nice_ticks,
         )
 
 
@@ -51,20 +57,22 @@ class Busy(NamedTuple):
     inner: Counts
     outer: Counts
 
-    def assert_share(self, pct: float, pids: List[int], most_extra_ticks: float = 0) -> None:
+    def assert_share(self, pct: float, pids: List[int]) -> None:
         """Hold a share of one CPU's time against what was counted for some processes."""
         self.look.assert_within(
             pct / 100 * TICKS_PER_S,
             sum(self.inner.ticks[pid] for pid in pids) - ALLOWED_TICKS,
-            sum(self.outer.ticks[pid] for pid in pids) + ALLOWED_TICKS + most_extra_ticks,
+            sum(self.outer.ticks[pid] for pid in pids) + ALLOWED_TICKS,
         )
 
 
 def _counts(children: List[loads.Child]) -> Counts:
     return Counts(
         {each.pid: sum(each.cpu_ticks()) for each in children},
+        {each.pid: each.cpu_ticks()[0] for each in children},
         {each.pid: _delay_ns(each.pid) for each in children},
         _stall_us(),
+        int(Path("/proc/stat").read_text().split()[2]),
     )
 
 
@@ -85,8 +93,8 @@ def _stall_us() -> int:
 
 @pytest.fixture(scope="module")
 def busy() -> Iterator[Busy]:
-    """Keep all CPUs busy: twice as many tasks as CPUs, and nice ones, and look once."""
-    with loads.burning(2 * CPUS) as plain, loads.burning(CPUS, nice=5, name="kd-nice") as nice:
+    """Keep all CPUs busy: two tasks for each, one of them nice, and look once."""
+    with loads.burning(CPUS) as plain, loads.burning(CPUS, nice=5, name="kd-nice") as nice:
         time.sleep(0.5)
         for tries in range(TRIES):
             with contextlib.suppress(Slept):
@@ -115,10 +123,11 @@ def test_the_cpu_time_of_a_process_is_that_which_the_kernel_counted(busy: Busy) 
 
 def test_nice_time_is_that_of_nice_tasks(busy: Busy) -> None:
     row = busy.look.row("cpu", "CPU", cpu="all")
-    # Others may be nice too: as much as is used in user mode, but for the tasks that are known not to be.
-    others_ticks = row["usr_pct"] / 100 * CPUS * busy.look.duration_s * TICKS_PER_S
-    busy.assert_share(CPUS * row["nice_pct"], [child.pid for child in busy.nice], others_ticks)
-    assert row["nice_pct"] >= 1
+    # Others may be nice too: the most is what the kernel counted for all of them.
+    least = sum(busy.inner.user_ticks[child.pid] for child in busy.nice) - ALLOWED_TICKS
+    nice_per_s = CPUS * row["nice_pct"] / 100 * TICKS_PER_S
+    busy.look.assert_within(nice_per_s, least, busy.outer.all_nice_ticks + ALLOWED_TICKS)
+    assert least > 0
 
 
 def test_the_parts_of_cpu_time_make_up_the_whole(busy: Busy) -> None:
@@ -153,4 +162,5 @@ def test_pressure_over_the_window_is_that_which_the_kernel_counted(busy: Busy) -
     row = busy.look.row("pressure", "Pressure (time lost waiting)", resource="cpu", kind="some")
     # The kernel adds up the time stalled every 2 s, and when somebody reads it.
     busy.look.assert_within(row["window_pct"] / 100 * 1e6, busy.inner.stall_us, busy.outer.stall_us)
-    assert row["window_pct"] > 80
+    # All CPUs have two tasks, but at times one may have three and the other one.
+    assert row["window_pct"] > 40
