@@ -110,13 +110,16 @@ def swapped() -> Iterator[Swapped]:
 
 
 @pytest.mark.needs("swap")
-def test_swapping_is_counted_and_critical(swapped: Swapped) -> None:
+def test_swapping_is_counted_and_warned_of(swapped: Swapped) -> None:
     title = "Swapping, faults and reclaim"
     for counter, most in (("pswpout", swapped.out_pages), ("pswpin", swapped.in_pages)):
         per_s = swapped.look.row("reclaim", title, counter=counter)["count_per_s"]
         assert per_s > 0, counter
         swapped.look.assert_within(per_s, 0, most)
-    assert swapped.look.finding("mem.swap_io")["status"] == "critical"
+    found = swapped.look.finding("mem.swap_io")
+    # Critical only where memory pressure over a minute, or what is available, says so too.
+    assert found["status"] in ("warning", "critical")
+    assert found["value"] > 10
 
 
 @pytest.mark.needs("swap")
