@@ -82,10 +82,10 @@ _Body = Tuple[
 
 _COLUMNS = re.compile(
     r"""
-    (?:\s*(?P<abs>\d+\.\d{6})\s\|\s\s)?                          # funcgraph-abstime
+    (?:\s*(?P<abs>\d{1,15}\.\d{6})\s\|\s\s)?                          # funcgraph-abstime
     (?:\s+\d+\sus\s\|\s\s)?                                      # relative time: latency tracers only
-    (?:\s*(?P<cpu>\d+)\)\s)?                                     # funcgraph-cpu
-    (?:\s*(?P<comm>\S.{0,6}?|)-(?P<pid>\d+)\s*\s\|\s)?           # funcgraph-proc
+    (?:\s*(?P<cpu>\d{1,5})\)\s)?                                     # funcgraph-cpu
+    (?:\s*(?P<comm>\S.{0,6}?|)-(?P<pid>\d{1,10})\s*\s\|\s)?           # funcgraph-proc
     (?:\s(?P<flags>[^\s|]{4,6})\s\|\s)?                          # latency-format: 4, or 5 since about 5.15
     (?:[ $@*\#!+]\s(?P<duration>\d{1,9}(?:\.\d{1,3})?)\sus\s*\|\s\s|\s{14}\|\s\s)?
     (?P<body>.*)
@@ -101,10 +101,10 @@ _COMMENT = re.compile(r"(?P<indent>\s*)/\*\s?(?P<text>.*?)\s?\*/", re.DOTALL).fu
 _INTERRUPT = re.compile(r"\s*(==========>|<==========)(?:\s\|)?").fullmatch
 _OVERRUNS = re.compile(r"\s*\((?P<text>Overruns: \d+)\)").fullmatch
 _SWITCH = re.compile(
-    r"\s*(?P<cpu>\d+)\)\s+.{0,16}?-\d+\s+=>\s+(?P<comm>.{0,16}?)-(?P<pid>\d+)\s*", re.DOTALL
+    r"\s*(?P<cpu>\d{1,5})\)\s+.{0,16}?-\d+\s+=>\s+(?P<comm>.{0,16}?)-(?P<pid>\d{1,10})\s*", re.DOTALL
 ).fullmatch
-_LOST = re.compile(r"CPU:(\d+) \[LOST (?:(\d+) )?EVENTS\]").fullmatch
-_STARTED = re.compile(r"#+ CPU (\d+) buffer started #+").fullmatch
+_LOST = re.compile(r"CPU:(\d{1,5}) \[LOST (?:(\d{1,20}) )?EVENTS\]").fullmatch
+_STARTED = re.compile(r"#+ CPU (\d{1,5}) buffer started #+").fullmatch
 #: ``<-caller+0x1/0x2 ret=0x0``, ``function [module] = -2`` and every part of it alone.
 _NOTE = re.compile(
     r"\s*(?:<-(?P<caller>\S+(?:\s\[[^\]]+\])?)(?:\s<[0-9a-f]+>)?\s?|(?!=|ret=)" + _FUNCTION + r"\s?)?"

@@ -76,18 +76,18 @@ _FLAGS = rb"[.#A-Za-z0-9]{4,6}"
 # The name has a width of its own in front of the first dash; other programs that print this form do not keep
 # it.
 _USUAL = re.compile(
-    rb"(?:(?P<comm>.{16})|\s*(?P<free>.*?))-(?P<pid>\d+)\s+(?:\(\s*(?P<tgid>\d+|-+)\)\s+)?\[(?P<cpu>\d{3,5})\]\s+"
-    rb"(?:(?P<flags>" + _FLAGS + rb")\s+)?(?P<time>\d+\.\d{6}|\d+): (?P<rest>.*)",
+    rb"(?:(?P<comm>.{16})|\s*(?P<free>.*?))-(?P<pid>\d{1,10})\s+(?:\(\s*(?P<tgid>\d{1,10}|-+)\)\s+)?\[(?P<cpu>\d{3,5})\]\s+"
+    rb"(?:(?P<flags>" + _FLAGS + rb")\s+)?(?P<time>\d{1,15}\.\d{6}|\d{1,20}): (?P<rest>.*)",
     re.DOTALL,
 ).fullmatch
 _LATENCY = re.compile(
-    rb"(?P<comm>.{8})-(?P<pid>\d+)\s+(?P<cpu>\d+)(?P<flags>" + _FLAGS + rb")\s+"
-    rb"(?P<time>\d+)(?P<unit>us.)?: (?P<rest>.*)",
+    rb"(?P<comm>.{8})-(?P<pid>\d{1,10})\s+(?P<cpu>\d{1,5})(?P<flags>" + _FLAGS + rb")\s+"
+    rb"(?P<time>\d{1,20})(?P<unit>us.)?: (?P<rest>.*)",
     re.DOTALL,
 ).fullmatch
 _VERBOSE = re.compile(
-    rb"(?P<comm>.{16})\s+(?P<pid>\d+)\s+(?P<cpu>\d+) \d+ [0-9a-f]{8} [0-9a-f]{8} \[[0-9a-f]+\]\s+"
-    rb"(?P<time>\d+\.\d{3})ms \([+-]?\d+\.\d+ms\): (?P<rest>.*)",
+    rb"(?P<comm>.{16})\s+(?P<pid>\d{1,10})\s+(?P<cpu>\d{1,5}) \d+ [0-9a-f]{8} [0-9a-f]{8} \[[0-9a-f]+\]\s+"
+    rb"(?P<time>\d{1,15}\.\d{3})ms \([+-]?\d+\.\d+ms\): (?P<rest>.*)",
     re.DOTALL,
 ).fullmatch
 _ENTER = re.compile(rb"sys_(\w+)\((.*)\)", re.DOTALL).fullmatch
@@ -96,9 +96,9 @@ _NAMED = re.compile(rb"(\w+): ?(.*)", re.DOTALL).fullmatch
 _FUNCTION = re.compile(rb"\S+(?:\(.*\))? <-\S+(?: \[\w+\])?", re.DOTALL).fullmatch
 _RAW_DATA = re.compile(rb"(# [0-9a-f]+ buf:.*)", re.DOTALL).fullmatch
 _SWITCH = re.compile(rb"(\s*\d+:\s*\d+:\S+\s+(?:==>|\+)\s+\[\d+\]\s+.*)", re.DOTALL).fullmatch
-_LOST = re.compile(rb"CPU:(\d+) \[LOST (?:(\d+) )?EVENTS\]").fullmatch
-_STARTED = re.compile(rb"#+ CPU (\d+) buffer started #+").fullmatch
-_ENTRIES = re.compile(rb"# entries-in-buffer/entries-written: (\d+)/(\d+)\s+#P:(\d+)").fullmatch
+_LOST = re.compile(rb"CPU:(\d{1,5}) \[LOST (?:(\d{1,20}) )?EVENTS\]").fullmatch
+_STARTED = re.compile(rb"#+ CPU (\d{1,5}) buffer started #+").fullmatch
+_ENTRIES = re.compile(rb"# entries-in-buffer/entries-written: (\d{1,20})/(\d{1,20})\s+#P:(\d{1,5})").fullmatch
 _STACKS = {b"<stack trace>": 0, b"<user stack trace>": 1}
 _MARKER = "tracing_mark_write"
 #: So many events wait for their stacks at most: those of that many CPUs.
