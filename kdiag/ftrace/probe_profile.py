@@ -3,7 +3,8 @@
 Documented in Documentation/trace/kprobetrace.rst and uprobetracer.rst, made by probes_profile_seq_show() of
 kernel/trace/trace_kprobe.c and trace_uprobe.c. A line is ``name hits missed``; that of a uprobe
 ``/path name hits``, and the path may hold blanks. Names of kprobes stand without their group, so the same one
-may be there twice. ``missed`` counts calls that a return probe had no free instance for, and hits inside of another probe.
+may be there twice. ``missed`` counts calls that a return probe had no free instance for, and hits inside of
+another probe.
 """
 
 from typing import Callable, List, Optional, Tuple
