@@ -31,9 +31,17 @@ class Variant(NamedTuple):
     left_out: Tuple[str, ...] = ()
 
 
-# Comparisons with other tools take half of a guest's time. What they compare is the same in every variant but
-# those of cgroups and users, so default runs them on every kernel, and these leave them out.
+# Comparisons with other tools take half of a guest's time, and default makes them on every kernel.
 _PEERS = ("tests/live/test_peers.py",)
+
+# Loads whose figures come from files that lockdown and kptr_restrict do not touch. What they change is which
+# files can be read and what can be traced, and the tests of that are run.
+_LOADS = (
+    *_PEERS,
+    "tests/live/test_groups.py",
+    "tests/live/test_pressure.py",
+    "tests/live/test_shares.py",
+)
 
 # Where a variant changes what kdiag reads and not what the kernel does, the oldest and the newest kernel tell
 # enough.
@@ -54,13 +62,21 @@ VARIANTS: Dict[str, Variant] = {
             "what Secure Boot sets: no kernel memory is to be written",
             boot=("lockdown=integrity",),
             proof="grep -qF '[integrity]' /sys/kernel/security/lockdown",
+            left_out=_LOADS,
+        ),
+        Variant(
+            "unprivileged",
+            "an ordinary user without any capability",
+            proof=_ORDINARY,
+            user="nobody",
             left_out=_PEERS,
         ),
         Variant(
-            "lockdown-confidentiality",
-            "no kernel memory is to be read either: tracefs and perf close",
-            boot=("lockdown=confidentiality",),
-            proof="grep -qF '[confidentiality]' /sys/kernel/security/lockdown",
+            "container",
+            "own PID and mount namespace, the host's root at /host",
+            proof="test -e /host/proc/1/stat && test $(ls -d /proc/[0-9]* | wc -l) -lt 10",
+            place="container",
+            kernels=_ENDS,
             left_out=_PEERS,
         ),
         Variant(
@@ -68,6 +84,7 @@ VARIANTS: Dict[str, Variant] = {
             "a kernel without pressure stall information, as RHEL boots it",
             boot=("psi=0",),
             proof="! cat /proc/pressure/cpu",
+            kernels=_ENDS,
             left_out=_PEERS,
         ),
         Variant(
@@ -79,12 +96,11 @@ VARIANTS: Dict[str, Variant] = {
             left_out=_PEERS,
         ),
         Variant(
-            "cgroup-v2",
-            "the old hierarchy is not even there to be mounted",
-            boot=("cgroup_no_v1=all",),
-            proof="test -e /sys/fs/cgroup/cgroup.controllers && grep -q cgroup_no_v1=all /proc/cmdline",
-            kernels=_ENDS,
-            left_out=_PEERS,
+            "lockdown-confidentiality",
+            "no kernel memory is to be read either: tracefs and perf close",
+            boot=("lockdown=confidentiality",),
+            proof="grep -qF '[confidentiality]' /sys/kernel/security/lockdown",
+            left_out=_LOADS,
         ),
         Variant(
             "kptr-restrict",
@@ -92,14 +108,7 @@ VARIANTS: Dict[str, Variant] = {
             prepare="echo 2 > /proc/sys/kernel/kptr_restrict",
             proof="grep -qx 2 /proc/sys/kernel/kptr_restrict",
             kernels=_ENDS,
-            left_out=_PEERS,
-        ),
-        Variant(
-            "unprivileged",
-            "an ordinary user without any capability",
-            proof=_ORDINARY,
-            user="nobody",
-            left_out=_PEERS,
+            left_out=_LOADS,
         ),
         Variant(
             "hidepid2",
@@ -111,11 +120,11 @@ VARIANTS: Dict[str, Variant] = {
             left_out=_PEERS,
         ),
         Variant(
-            "container",
-            "own PID and mount namespace, the host's root at /host",
-            proof="test -e /host/proc/1/stat && test $(ls -d /proc/[0-9]* | wc -l) -lt 10",
-            place="container",
-            kernels=_ENDS,
+            "cgroup-v2",
+            "the old hierarchy is not even there to be mounted",
+            boot=("cgroup_no_v1=all",),
+            proof="test -e /sys/fs/cgroup/cgroup.controllers && grep -q cgroup_no_v1=all /proc/cmdline",
+            kernels=("7.2",),
             left_out=_PEERS,
         ),
     )
