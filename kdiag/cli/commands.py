@@ -95,7 +95,9 @@ def _record(folder: str, root: str, interval: float) -> int:
 
 #: Commands that live in a module of their own, which is imported when one is called: what it does, in a line.
 #: The module has the click command under the name ``command``.
-LAZY: Dict[str, Tuple[str, str]] = {}
+LAZY: Dict[str, Tuple[str, str]] = {
+    "count": ("kdiag.cli.count", "count how often probes fire, in the kernel where it can"),
+}
 
 
 class _Group(click.Group):

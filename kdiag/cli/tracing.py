@@ -23,6 +23,9 @@ __all__ = [
     "Stop",
     "command_of",
     "ends_with_summary",
+    "host_name",
+    "root_option",
+    "shown_target",
     "target_of",
     "target_options",
     "told_as_failures",
@@ -71,6 +74,23 @@ def command_of(ctx: click.Context) -> Tuple[str, ...]:
     return argv
 
 
+def host_name(host: Host) -> Dict[str, Optional[str]]:
+    """Return how the host is called, for a document's head."""
+
+    def word(path: str) -> Optional[str]:
+        try:
+            return host.read(path).decode("utf-8", "surrogateescape").strip()
+        except ReadError:
+            return None
+
+    return {
+        "name": word("/proc/sys/kernel/hostname"),
+        "kernel": word("/proc/sys/kernel/osrelease"),
+        "kind": host.kind,
+        "root": host.root,
+    }
+
+
 def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``-p``, ``--comm`` and ``--for``, as arguments ``pid``, ``comm`` and ``for_s``."""
     options = (
@@ -81,6 +101,18 @@ def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def root_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--root``."""
+    return click.option(
+        "--root", default="/", show_default=True, metavar="PATH", help="The host, as a container sees it."
+    )(function)
+
+
+def shown_target(target: Optional[Target]) -> str:
+    """Say what is watched."""
+    return "all processes" if target is None else target.shown
 
 
 def target_of(

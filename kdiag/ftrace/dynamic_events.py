@@ -65,7 +65,7 @@ _LOCKDOWN = (
     "root may not do this here: the kernel is locked down, or a security module forbids it; "
     "`kdiag doctor` shows what works"
 )
-_MOST_NAME = 48  # the kernel takes 63, for group and event each
+_MOST_NAME = 32  # the kernel takes 63, for group and event each
 _MAX_ACTIVE = 4096  # KRETPROBE_MAXACTIVE_MAX
 
 
@@ -147,7 +147,9 @@ class DynamicEvents:
         plain = re.sub(r"\W", "_", base, flags=re.ASCII)[:_MOST_NAME]
         plain = plain if not plain[:1].isdigit() else f"_{plain}"
         count = self._names[plain] = self._names.get(plain, 0) + 1
-        return plain if count == 1 else f"{plain}_{count}"
+        # Profiles of probes do not name the group, so the name alone has to be this session's only.
+        own = plain + self.group[len("kdiag") :]
+        return own if count == 1 else f"{own}_{count}"
 
 
 def remedy_for(error: TraceFsError) -> str:

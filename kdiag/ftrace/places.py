@@ -33,6 +33,7 @@ _NEEDS: Dict[str, Tuple[str, str, str]] = {
 _NEEDS["kretprobe"], _NEEDS["fretprobe"] = _NEEDS["kprobe"], _NEEDS["fprobe"]
 _NEEDS["uretprobe"] = _NEEDS["uprobe"]
 _MOST_NEAR = 5
+_IFUNC = "it only chooses, once, the function that is then called (IFUNC)"
 
 
 class Place(NamedTuple):
@@ -126,6 +127,20 @@ class Catalogue:
             )
         return found
 
+    def why_left_out(self, name: str) -> str:
+        """Return why patterns leave a kernel function out, nothing if they do not."""
+        return denied(name) or _why_not(self.functions, name) or ""
+
+    def find_all_user_functions(self, probe: Probe) -> List[Tuple[Probe, str]]:
+        """Return all functions of a program that match, however many, and why one cannot be probed."""
+        path = self._program(probe)
+        functions = self.user_functions(path)
+        return [
+            (probe._replace(where=path, what=name), _IFUNC if functions[name].indirect else "")
+            for name in sorted(functions)
+            if matches(name, probe.what)
+        ]
+
     def _find_events(self, probe: Probe) -> Found:
         if probe.kind == "tracepoint" and probe.args:
             raise BadProbe(f"{probe}: a tracepoint has its own fields; what they point to shows an eprobe")
@@ -152,7 +167,7 @@ class Catalogue:
         places: List[Place] = []
         left_out: List[Tuple[str, str]] = []
         for name in functions.matching(probe.what):
-            why = denied(name) or _why_not(functions, name)
+            why = self.why_left_out(name)
             if why:
                 left_out.append((name, why))
             else:
@@ -204,9 +219,7 @@ class Catalogue:
             for each in names
             if not functions[each].indirect
         ]
-        left_out = tuple(
-            (each, "it only chooses, once, the function that is then called (IFUNC)") for each in indirect
-        )
+        left_out = tuple((each, _IFUNC) for each in indirect)
         if not places:
             raise BadProbe(f"{probe}: {left_out[0][0]}: {left_out[0][1]}; probe that one")
         return Found(tuple(places), left_out)

@@ -245,12 +245,18 @@ class Session:
                 left -= len(chunk) // page_bytes
                 yield cpu, chunk
 
-    def chunks(self, done: Callable[[], bool], round_s: float = 0.1) -> Iterator[Optional[Tuple[int, bytes]]]:
+    def chunks(
+        self, done: Callable[[], bool], round_s: float = 0.1, wake: Optional[int] = None
+    ) -> Iterator[Optional[Tuple[int, bytes]]]:
         """Yield (CPU, pages) until it is ``done`` or the deadline has come, and then what is left.
 
         ``None`` marks the end of each round, as :func:`kdiag.ftrace.events.live` wants it. Tracing is
-        stopped at the end.
+        stopped at the end. A round ends early when the descriptor ``wake`` can be read
+        (:meth:`kdiag.host.target.Target.pidfd`).
         """
+        self._open_pipes()
+        if wake is not None and self._poll is not None:
+            self._poll.register(wake, select.POLLIN)
         while not done() and not self.deadline_reached and not self.instance.planned:
             yield from self.pages(round_s)
             yield None
