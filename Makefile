@@ -7,6 +7,7 @@ RUN_ARGS ?=
 KERNEL ?=
 VARIANT ?=
 TESTS ?=
+GUESTS ?=
 JOBS ?= 2
 NAME ?= $(error name the fixture: make fixture NAME=6.18-lockdown-integrity)
 
@@ -50,7 +51,7 @@ lab-setup: $(VENV)/.lab
 	$(BIN)/python -m lab setup --kernel "$(KERNEL)"
 
 lab: $(VENV)/.lab
-	$(BIN)/python -m lab test --kernel "$(KERNEL)" --variant "$(VARIANT)" --tests "$(TESTS)" --jobs $(JOBS)
+	$(BIN)/python -m lab test --kernel "$(KERNEL)" --variant "$(VARIANT)" --guests "$(GUESTS)" --tests "$(TESTS)" --jobs $(JOBS)
 
 lab-docs: $(VENV)/.lab
 	$(BIN)/python -m lab docs
