@@ -15,7 +15,7 @@ from tests.live.groups import memory_hierarchy, new_group
 from tests.live.looking import Look, look
 from tests.live.scratch import Scratch, scratch
 
-WRITERS = 4
+WRITERS = 2
 SWAP_BYTES = 96 << 20
 
 
