@@ -4,12 +4,12 @@ function_graph gives every call with exact times. Stitched stacks and boundary p
 node that was seen on a stack has no times of its own, only those of what was seen inside it, and says so.
 """
 
-from typing import Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Iterator, List, Mapping, Optional, Tuple
 
 from kdiag.doctor.mechanism import Choice
 from kdiag.records import NamedTuple
 
-__all__ = ["Call", "Capture", "Lost", "SyscallCall", "Wait"]
+__all__ = ["Call", "Capture", "Lost", "Outcome", "SyscallCall", "Wait"]
 
 
 class Call:
@@ -134,10 +134,29 @@ class Lost(NamedTuple):
     """The kernel said that events were lost, but not how many."""
 
 
-class Capture(NamedTuple):
-    """What one run saw: how, which calls, in the order of their ends; ``calls`` may be an iterator.
+class Outcome:
+    """What is known of a run only when it is over; whoever makes the calls fills it in on the way.
 
-    ``exact`` says in words what is measured, ``inferred`` what is concluded from it.
+    ``ended`` says why it ended, in words ("the command ended"). ``events`` counts everything that was read.
+    ``nothing`` says why there is no call, where there is none: what was tried to tell "nobody called it" from
+    "it cannot be seen". ``samples`` is what sampling gives in place of calls.
+    """
+
+    def __init__(self) -> None:
+        self.lost = Lost()
+        self.notes: List[str] = []
+        self.ended = ""
+        self.events: Optional[int] = None
+        self.nothing = ""
+        self.samples: Any = None
+
+
+class Capture(NamedTuple):
+    """What one run sees: how, which calls, in the order of their ends.
+
+    ``calls`` may be lazy: everything is set up when the first call is asked for, and undone when the iterator
+    ends or is closed; only then is ``outcome`` complete. ``exact`` says in words what is measured,
+    ``inferred`` what is concluded from it.
     """
 
     mechanism: Choice
@@ -148,3 +167,4 @@ class Capture(NamedTuple):
     inferred: str = ""
     notes: Tuple[str, ...] = ()
     facts: Mapping[str, str] = {}
+    outcome: Optional[Outcome] = None
