@@ -48,13 +48,18 @@ def test_files_longer_than_one_read_are_read_to_their_end(fs: FakeFilesystem) ->
 
 
 def test_a_file_beyond_the_limit_is_an_error_not_a_part_of_it(fs: FakeFilesystem) -> None:
-    fs.create_file("/proc/kallsyms", contents=b"x" * (MAX_FILE_BYTES + 1))
+    fs.create_file("/proc/kcore", contents=b"x" * (MAX_FILE_BYTES + 1))
     fs.create_file("/proc/just", contents=b"x" * MAX_FILE_BYTES)
     host = LiveHost()
-    assert _failure(host.read, "/proc/kallsyms") == Failure(
-        "/proc/kallsyms", "error", errno.EFBIG, "longer than 8 MiB"
+    assert _failure(host.read, "/proc/kcore") == Failure(
+        "/proc/kcore", "error", errno.EFBIG, "longer than 8 MiB"
     )
     assert len(host.read("/proc/just")) == MAX_FILE_BYTES
+
+
+def test_the_symbols_of_a_kernel_with_many_modules_are_read_whole(fs: FakeFilesystem) -> None:
+    fs.create_file("/proc/kallsyms", contents=b"x" * (MAX_FILE_BYTES + 1))
+    assert len(LiveHost().read("/proc/kallsyms")) == MAX_FILE_BYTES + 1
 
 
 def test_folders_are_listed_sorted_and_links_and_sizes_are_told(fs: FakeFilesystem) -> None:
