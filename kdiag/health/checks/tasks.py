@@ -45,6 +45,8 @@ def _stat_evidence(task: Task, folder: str) -> Evidence:
 
 def _sleep_evidence(task: SleepingTask) -> Iterator[Evidence]:
     yield _stat_evidence(task.task, task.folder)
+    if task.woke:
+        return
     if task.detail.wchan is not None and task.detail.wchan.symbol is not None:
         yield Evidence(f"{task.folder}/wchan", 1, task.detail.wchan.symbol)
     if task.detail.stack is not None and task.detail.stack.frames:

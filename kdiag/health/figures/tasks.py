@@ -44,8 +44,15 @@ class SleepingTask(NamedTuple):
         return f"/proc/{self.pid}" if self.pid == self.tid else f"/proc/{self.pid}/task/{self.tid}"
 
     @property
+    def woke(self) -> bool:
+        """Whether it has woken since its state was read: its stack is then that of a task that runs."""
+        return self.detail.syscall is not None and self.detail.syscall.running is True
+
+    @property
     def place(self) -> Optional[str]:
         """The kernel function in which it sleeps; ``None`` where the kernel does not tell the reader."""
+        if self.woke:
+            return None
         wchan, stack = self.detail.wchan, self.detail.stack
         if wchan is not None and wchan.symbol is not None:
             return wchan.symbol

@@ -65,7 +65,10 @@ def _blocked(window: Window, options: TableOptions) -> Rows:
     frozen = sum(bool(task.detail.frozen) for task in found)
     if frozen:
         notes.append(f"{frozen} of them are frozen by a freezer cgroup")
-    if found and all(task.place is None for task in found):
+    woke = sum(task.woke for task in found)
+    if woke:
+        notes.append(f"{woke} of them ran again when they were looked at, so it is not told where")
+    if woke < len(found) and all(task.place is None for task in found):
         notes.append("where they sleep is shown to root alone")
     if sample.threads_skipped:
         notes.append(sample.threads_skipped)
@@ -90,14 +93,14 @@ def _blocked_row(task: SleepingTask, sample: Sample, seconds: Optional[float]) -
     call = detail.syscall
     # A kernel thread shows zeros, which are no call of number 0: it has no stack pointer.
     number = call.number if call is not None and call.stack_pointer else None
-    frames = detail.stack.frames[:_SHOWN_FRAMES] if detail.stack is not None else ()
+    frames = detail.stack.frames[:_SHOWN_FRAMES] if detail.stack is not None and not task.woke else ()
     return BlockedRow(
         task.pid,
         task.tid,
         _user(detail.status, sample),
         task.task.stat.comm,
         seconds if task.same_sleep else None,
-        detail.wchan.symbol if detail.wchan is not None else None,
+        detail.wchan.symbol if detail.wchan is not None and not task.woke else None,
         number,
         " < ".join(frame.symbol or "?" for frame in frames) or None,
     )

@@ -52,6 +52,22 @@ def test_what_only_root_may_see_is_not_known_and_the_table_says_so() -> None:
     assert blocked.notes == (FOR, "where they sleep is shown to root alone", NOT_LOOKED_AT)
 
 
+def test_of_a_task_that_woke_while_it_was_looked_at_no_place_is_told() -> None:
+    """Found on 6.1: wchan was that of the sleep, the stack that of an interrupt after it."""
+    woke: Dict[str, Content] = {
+        "/proc/900/stack": b"[<0>] exit_to_user_mode_prepare+0x46/0x80\n",
+        "/proc/900/syscall": b"running\n",
+    }
+    blocked = table(
+        changed({**in_d(900, "dd"), **woke}, last={"/proc/900/status": status("dd", switches=99)}), "blocked"
+    )
+    assert blocked.rows == [BlockedRow(900, 900, "root", "dd", None, None, None, None)]
+    assert blocked.notes == (
+        "1 of them ran again when they were looked at, so it is not told where",
+        NOT_LOOKED_AT,
+    )
+
+
 def test_a_kernel_thread_makes_no_system_call_though_it_shows_zeros() -> None:
     zeros: Dict[str, Content] = {"/proc/900/syscall": b"0 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0\n"}
     (row,) = table(changed({**in_d(900, "kworker/0:1"), **zeros}), "blocked").rows
