@@ -96,7 +96,11 @@ def _record(folder: str, root: str, interval: float) -> int:
 #: Commands that live in a module of their own, which is imported when one is called: what it does, in a line.
 #: The module has the click command under the name ``command``.
 LAZY: Dict[str, Tuple[str, str]] = {
+    "cleanup": ("kdiag.cli.cleanup", "remove what a kdiag that was killed left in the kernel"),
     "count": ("kdiag.cli.count", "count how often probes fire, in the kernel where it can"),
+    "probes": ("kdiag.cli.probes", "list what can be probed here, and why a kind of probe is missing"),
+    "read": ("kdiag.cli.read", "sum up a trace file that somebody recorded: events or function_graph"),
+    "stream": ("kdiag.cli.stream", "print events of probes as they happen"),
 }
 
 

@@ -6,6 +6,7 @@ in ``/proc`` when it is first seen; where it is gone by then, in ``saved_cmdline
 names of the last few thousand that were traced.
 """
 
+import re
 from typing import Dict
 
 from kdiag.ftrace.event import Event
@@ -56,7 +57,9 @@ class Comms:
     def _look_up(self, tid: int) -> str:
         try:
             data = self._session.host.read(f"/proc/{tid}/comm")
-            return data.rstrip(b"\n").decode("utf-8", "surrogateescape")
+            name = data.rstrip(b"\n").decode("utf-8", "surrogateescape")
+            # What a worker is at work on is shown there behind its name; it changes all the time.
+            return re.split("[-+]", name)[0] if name.startswith("kworker/") else name
         except ReadError:
             pass
         if tid not in self._saved:

@@ -61,6 +61,11 @@ _CONFIGS: Dict[str, str] = {
     "synthetic_events": "CONFIG_SYNTH_EVENTS and CONFIG_HIST_TRIGGERS",
     "dynamic_events": "CONFIG_DYNAMIC_EVENTS (5.0)",
 }
+#: Where the kernel says nothing at all, by the letter that a command begins with.
+_UNSAID: Dict[str, str] = {
+    "e": "the kernel does not say why: it may have no event probes (CONFIG_EPROBE_EVENTS, since 5.15)",
+    "f": "the kernel does not say why: it may have no function probes (CONFIG_FPROBE_EVENTS, since 6.5)",
+}
 _LOCKDOWN = (
     "root may not do this here: the kernel is locked down, or a security module forbids it; "
     "`kdiag doctor` shows what works"
@@ -139,7 +144,7 @@ class DynamicEvents:
         try:
             top.append(file, text + "\n")
         except TraceFsError as error:
-            remedy = remedy_for(error)
+            remedy = remedy_for(error) or _UNSAID.get(text[:1], "")
             raise TraceFsError(error.path, error.errno, error.written, error.kernel_log, remedy) from None
 
     def _name(self, base: str) -> str:

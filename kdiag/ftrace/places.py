@@ -27,7 +27,7 @@ _NEEDS: Dict[str, Tuple[str, str, str]] = {
     "tracepoint": ("events", "", "CONFIG_EVENT_TRACING"),
     "kprobe": ("kprobe_events", "", "CONFIG_KPROBE_EVENTS"),
     "fprobe": ("dynamic_events", "f[:", "CONFIG_FPROBE_EVENTS (since 6.5)"),
-    "eprobe": ("dynamic_events", "e[:", "CONFIG_PROBE_EVENTS (event probes, since 5.15)"),
+    "eprobe": ("dynamic_events", "e[:", "CONFIG_EPROBE_EVENTS (since 5.15)"),
     "uprobe": ("uprobe_events", "", "CONFIG_UPROBE_EVENTS"),
 }
 _NEEDS["kretprobe"], _NEEDS["fretprobe"] = _NEEDS["kprobe"], _NEEDS["fprobe"]

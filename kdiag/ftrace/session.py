@@ -18,7 +18,8 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
+from types import FrameType
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from kdiag.ftrace.event_format import EventFormat, PageLayout, parse_format, parse_header_page
 from kdiag.ftrace.lock import GATE, OWNER, take_soon
@@ -87,7 +88,8 @@ class Session:
     """A private instance of tracefs; a context manager, removed by :meth:`close`.
 
     Raises :exc:`TraceFsError` where the kernel refuses. ``notes`` says what a user should know: what was
-    reaped, a buffer smaller than asked for, a deadline that was reached.
+    reaped, a buffer smaller than asked for, a deadline that was reached. With ``user_data``, events of system
+    calls hold what their pointers lead to, where the kernel records that (names of files, but data too).
     """
 
     def __init__(
@@ -99,11 +101,13 @@ class Session:
         clock: str = "mono",
         deadline_s: Optional[float] = None,
         label: str = "",
+        user_data: bool = False,
     ) -> None:
         self.tracefs = tracefs.top
         self.host = host
         self.clock = clock
         self.label = label
+        self._user_data = user_data
         self.deadline_s = DEADLINE_S if deadline_s is None else deadline_s
         self.deadline_reached = False
         self.notes: List[str] = []
@@ -116,7 +120,7 @@ class Session:
         self._held: List[int] = []
         self._pipes: Dict[int, int] = {}
         self._poll: Optional[select.poll] = None
-        self._timer: Optional[threading.Timer] = None
+        self._alarm: Any = None
         self._enabled = False
         self._closed = False
         with signals_held():
@@ -203,15 +207,14 @@ class Session:
         """Switch tracing on; from here the deadline counts."""
         self._open_pipes()
         self.instance.write("tracing_on", "1")
-        if not self.instance.planned:
-            self._timer = threading.Timer(self.deadline_s, self._at_deadline)
-            self._timer.daemon = True
-            self._timer.start()
+        if not self.instance.planned and threading.current_thread() is threading.main_thread():
+            # A thread of its own would show up in the trace, and a loop that reads may wait for its output.
+            self._alarm = signal.signal(signal.SIGALRM, self._at_deadline)
+            signal.setitimer(signal.ITIMER_REAL, self.deadline_s)
 
     def stop(self) -> None:
         """Switch tracing off; what is in the buffers can still be read."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._end_deadline()
         self.instance.write("tracing_on", "0")
 
     def stats(self) -> List[CpuStats]:
@@ -352,7 +355,8 @@ class Session:
         instance.write("buffer_size_kb", str(self.buffer_kib_per_cpu))
         if instance.exists("buffer_percent"):  # since 5.0
             instance.write("buffer_percent", str(_WAKE_PCT))
-        if instance.exists("syscall_user_buf_size"):  # since 6.19: what programs write and send is theirs
+        # Since 6.19: what programs write and send is theirs, so it is recorded for those only who ask for it.
+        if instance.exists("syscall_user_buf_size") and not self._user_data:
             instance.write("syscall_user_buf_size", "0")
 
     def _buffer_kib(self, asked: Optional[int]) -> int:
@@ -377,8 +381,7 @@ class Session:
         """Undo everything; go on after what fails, and return the errors."""
         self._closed = True
         errors: List[Exception] = []
-        if self._timer is not None:
-            self._timer.cancel()
+        self._end_deadline()
         name = self.instance.path("")
 
         def attempt(undo: Callable[[], None]) -> None:
@@ -410,7 +413,13 @@ class Session:
 
     # Pieces
 
-    def _at_deadline(self) -> None:
+    def _end_deadline(self) -> None:
+        if self._alarm is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._alarm)
+            self._alarm = None
+
+    def _at_deadline(self, number: int, frame: Optional[FrameType]) -> None:
         self.deadline_reached = True
         try:
             self.instance.write("tracing_on", "0")

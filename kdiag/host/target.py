@@ -77,7 +77,8 @@ class Target:
         try:
             host.read(f"/proc/{pid}/stat")
         except ReadError as error:
-            raise NoSuchTarget(f"there is no process {pid} ({error.failure})") from None
+            why = "" if error.failure.kind in ("absent", "vanished") else f": {error.failure}"
+            raise NoSuchTarget(f"there is no process {pid}{why}") from None
         return cls(host, (pid,), f"process {pid}")
 
     @classmethod

@@ -24,6 +24,7 @@ from kdiag.host.base import Host
 from kdiag.host.target import Target
 from kdiag.records import NamedTuple
 from kdiag.tools.ending import Ending
+from kdiag.tools.stack_names import StackNames
 
 __all__ = ["BY", "BadHistogram", "MECHANISMS", "Count", "CountRow", "Key", "count"]
 
@@ -107,7 +108,7 @@ def count(
             session.exclude_self()
         session.notes += _notes_on(places, target)
         choice = choose("count", MECHANISMS, _trials(session, places, by, target), forced)
-        counter = _COUNTERS[choice.name](session, places, catalogue, by)
+        counter = _COUNTERS[choice.name](session, places, catalogue, by, target is not None)
         session_ending = _Run(session, target, for_s, stop)
         rows, lost, missed = counter.run(session_ending)
         ended = session_ending.ending.why or "its deadline came"
@@ -170,6 +171,8 @@ class _Run:
         self._for_s = for_s
         self._stop = stop
         self.ending = Ending(target, for_s, stop)
+        # The kernel leaves out a switch between tasks only if it is to leave out both.
+        self.own_pid = session.host.facts.reader_pid if target is None else None
         self.wake = None if target is None else target.pidfd()
 
     def begin(self) -> None:
@@ -190,8 +193,11 @@ _Counted = Tuple[List[CountRow], int, int]
 class _Counter:
     """Sets up in its making, and counts in :meth:`run`."""
 
-    def __init__(self, session: Session, places: Sequence[Place], catalogue: Catalogue, by: str) -> None:
+    def __init__(
+        self, session: Session, places: Sequence[Place], catalogue: Catalogue, by: str, followed: bool
+    ) -> None:
         self.session = session
+        self.followed = followed
         self.by = by
         self.events = self.set_up(places, catalogue)
 
@@ -214,11 +220,16 @@ class _Hist(_Counter):
             self._trigger(system, event)
         return events
 
+    def _condition(self) -> str:
+        """Leave out kdiag itself, of which a switch to another task would count."""
+        own = self.session.host.facts.reader_pid
+        return "" if self.followed or own is None else f" if common_pid != {own}"
+
     def _trigger(self, system: str, event: str) -> None:
         names = _KEYS[self.by]
         for name in names:
             try:
-                self.session.trigger(system, event, f"hist:keys={name}:size={_HIST_SIZE}")
+                self.session.trigger(system, event, f"hist:keys={name}:size={_HIST_SIZE}{self._condition()}")
                 return
             except TraceFsError:
                 if name == names[-1]:
@@ -266,16 +277,21 @@ class _Profile(_Counter):
 
 
 class _Stream(_Counter):
+    _names: Optional[StackNames] = None
+
     def set_up(self, places: Sequence[Place], catalogue: Catalogue) -> Dict[str, Place]:
         self.comms = Comms(self.session)
         if self.by == "stack":
             self.session.option("stacktrace", True)
+            self._names = StackNames(self.session.host)
+            self.session.notes += [self._names.why_not] if self._names.why_not else []
         if self.by == "comm":
             self.comms.enable()
         return attach(self.session, places, catalogue)
 
     def run(self, run: _Run) -> _Counted:
         session, events = self.session, self.events
+        own = run.own_pid
         key_of: Callable[[Event], Key] = {
             "": lambda event: None,
             "comm": lambda event: self.comms.of(event.pid),
@@ -295,13 +311,17 @@ class _Stream(_Counter):
             place = events.get(item.name)
             if place is not None:
                 key = str(place), key_of(item)
+                if item.pid == own:
+                    continue
                 counts[key] = counts.get(key, 0) + 1
             if self.by == "comm":
                 self.comms.feed(item)
         return _rows(counts, events), session.lost(), self.missed()
 
     def _stack(self, event: Event) -> Key:
-        return ()
+        if self._names is None:
+            return ()
+        return self._names.names(event.stack or ())
 
 
 _COUNTERS = {"hist": _Hist, "profile": _Profile, "stream": _Stream}

@@ -12,7 +12,11 @@ __all__ = ["KindRow", "ProbeRow", "kinds", "list_probes", "places_of"]
 
 
 class KindRow(NamedTuple):
-    """A kind of probe: how it is written, what it shows, how many there are here, or why none."""
+    """A kind of probe: how it is written, what it shows, how many there are here, or why none.
+
+    ``number`` is ``None`` where it cannot be told. That the kernel takes a definition is not tried here:
+    `kdiag doctor` does.
+    """
 
     kind: str
     form: str
@@ -57,9 +61,9 @@ def kinds(catalogue: Catalogue) -> List[KindRow]:
         why = catalogue.missing(kind.name)
         number: Optional[int] = None
         if not why:
-            if kind.name in ("tracepoint", "eprobe"):
+            if kind.name == "tracepoint":
                 number = len(catalogue.events)
-            elif "uprobe" not in kind.name and "uretprobe" not in kind.name:
+            elif kind.name not in ("eprobe", "uprobe", "uretprobe"):
                 number = len(catalogue.functions.names) or None
         rows.append(KindRow(kind.name, kind.form, kind.shows, number, why))
     return rows
