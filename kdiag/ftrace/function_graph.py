@@ -36,7 +36,7 @@ class GraphLine(NamedTuple):
     comment        an event, or what was written to trace_marker: text, depth
     irq_entry      an interrupt begins (``==========>``)
     irq_exit       an interrupt ends
-    switch         the CPU goes on with another task: comm and pid are those of the new one
+    switch         the CPU goes on with another task: comm and pid; text is the one before, ``comm-pid``
     lost           events of the CPU were lost: lost_events, or ``None`` where the number is not known
     started        the CPU's events begin here in this file; those before were overwritten
     cut            a line that the kernel found too long to print (``[LINE TOO BIG]``)
@@ -101,7 +101,8 @@ _COMMENT = re.compile(r"(?P<indent>\s*)/\*\s?(?P<text>.*?)\s?\*/", re.DOTALL).fu
 _INTERRUPT = re.compile(r"\s*(==========>|<==========)(?:\s\|)?").fullmatch
 _OVERRUNS = re.compile(r"\s*\((?P<text>Overruns: \d+)\)").fullmatch
 _SWITCH = re.compile(
-    r"\s*(?P<cpu>\d{1,5})\)\s+.{0,16}?-\d+\s+=>\s+(?P<comm>.{0,16}?)-(?P<pid>\d{1,10})\s*", re.DOTALL
+    r"\s*(?P<cpu>\d{1,5})\)\s+(?P<before>.{0,16}?-\d{1,10})\s+=>\s+(?P<comm>.{0,16}?)-(?P<pid>\d{1,10})\s*",
+    re.DOTALL,
 ).fullmatch
 _LOST = re.compile(r"CPU:(\d{1,5}) \[LOST (?:(\d{1,20}) )?EVENTS\]").fullmatch
 _STARTED = re.compile(r"#+ CPU (\d{1,5}) buffer started #+").fullmatch
@@ -204,7 +205,9 @@ def _other_line(
         return GraphLine("cut", number)
     match = _SWITCH(text)
     if match is not None:
-        return GraphLine("switch", number, int(match["cpu"]), match["comm"], int(match["pid"]))
+        return GraphLine(
+            "switch", number, int(match["cpu"]), match["comm"], int(match["pid"]), text=match["before"]
+        )
     match = _COLUMNS(text)
     if match is not None:
         body = match["body"]

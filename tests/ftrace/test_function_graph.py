@@ -200,7 +200,7 @@ def test_a_name_may_hold_blanks_and_dashes() -> None:
 def test_a_switch_tells_who_runs_next_and_its_frame_is_no_line() -> None:
     frame = " ------------------------------------------\n"
     found = parsed([frame, " 0)   sleep-137    =>    <idle>-0   \n", frame, "\n"])
-    assert found == [GraphLine("switch", 2, 0, "<idle>", 0)]
+    assert found == [GraphLine("switch", 2, 0, "<idle>", 0, text="sleep-137")]
 
 
 @pytest.mark.parametrize(

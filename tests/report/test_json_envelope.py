@@ -18,6 +18,8 @@ from kdiag.report.json_envelope import (
     files_document,
     snapshot_document,
 )
+from kdiag.report.read import read_document
+from kdiag.tools.read import read_trace
 from tests.report.samples import DISKS, LATIN_1, SICK, WELL, finding
 from tests.report.test_escape import ANY_TEXT
 
@@ -31,11 +33,13 @@ def _never(case: Case) -> Iterator[Finding]:
 CHECK = Check(
     "mem.psi", "Memory pressure", "avg10", "%", {"warning_pct": 10}, "own", "why", "next", _never, True
 )
+READ = read_trace([b"# tracer: nop\n", b"            bash-7       [000] ..... 1.000000: ev: a\n"], "/t")
 FILE = Source("stat", "/proc/stat", "stat:parse_stat", cost="cpus", when="both")._asdict()
 DOCUMENTS = {
     "snapshot": (snapshot_document(SICK), snapshot_document(SICK, costs=True), snapshot_document(WELL)),
     "check": (check_document(SICK), check_document(WELL)),
     "explain": (explain_document([CHECK, CHECK]),),
+    "read": (read_document(READ, "/t"),),
     "files": (files_document([FILE]), files_document([source._asdict() for source in SOURCES])),
 }
 
