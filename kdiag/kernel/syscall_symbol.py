@@ -19,7 +19,8 @@ PREFIXES: Mapping[str, Tuple[str, ...]] = {
 #: After the wrappers: architectures without them, kernels before 4.17, and what the wrappers call.
 _PLAIN = ("sys_", "__se_sys_", "__do_sys_", "ksys_", "do_sys_")
 
-_ALL = (*(prefix for prefixes in PREFIXES.values() for prefix in prefixes), *_PLAIN)
+#: ``do_sys_openat2`` opens files for openat(2) as well: names with that beginning are no wrappers.
+_WRAPPERS = (*(prefix for prefixes in PREFIXES.values() for prefix in prefixes), *_PLAIN[:-1])
 
 
 def symbols_of_syscall(entry_name: str, machine: str, *, compat: bool = False) -> Tuple[str, ...]:
@@ -49,7 +50,7 @@ def symbol_of_syscall(entry_name: str, machine: str, known: Container[str]) -> O
 def syscall_of_symbol(symbol: str) -> Optional[str]:
     """Return the entry point's name if this is the wrapper of a system call, of whatever architecture.
 
-    >>> syscall_of_symbol("__arm64_sys_openat"), syscall_of_symbol("ksys_read"), syscall_of_symbol("vfs_read")
+    >>> syscall_of_symbol("__arm64_sys_openat"), syscall_of_symbol("ksys_read"), syscall_of_symbol("do_sys_open")
     ('openat', 'read', None)
     """
-    return next((symbol[len(prefix) :] for prefix in _ALL if symbol.startswith(prefix)), None)
+    return next((symbol[len(prefix) :] for prefix in _WRAPPERS if symbol.startswith(prefix)), None)
