@@ -50,7 +50,7 @@ def symbol_of_syscall(entry_name: str, machine: str, known: Container[str]) -> O
 def syscall_of_symbol(symbol: str) -> Optional[str]:
     """Return the entry point's name if this is the wrapper of a system call, of whatever architecture.
 
-    >>> syscall_of_symbol("__arm64_sys_openat"), syscall_of_symbol("ksys_read"), syscall_of_symbol("do_sys_open")
-    ('openat', 'read', None)
+    >>> syscall_of_symbol("__arm64_sys_openat"), syscall_of_symbol("do_sys_open")
+    ('openat', None)
     """
     return next((symbol[len(prefix) :] for prefix in _WRAPPERS if symbol.startswith(prefix)), None)
