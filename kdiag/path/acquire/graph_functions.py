@@ -14,7 +14,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from kdiag.path.call import Call
 
-__all__ = ["ends_the_call", "error_candidates", "worth_keeping"]
+__all__ = ["ends_the_call", "error_candidates", "is_silent", "worth_keeping"]
 
 #: Entered by an interrupt, on whatever was running. x86, arm64, and the generic layer.
 _INTERRUPT = (
@@ -82,7 +82,7 @@ def error_candidates(root: Call, number: int, most: int) -> Tuple[List[str], int
     """
     depths: Dict[str, int] = {}
     for call, depth in _with_depth(root, number):
-        if not _is_silent(call.function, number):
+        if not is_silent(call.function, number):
             depths[call.function] = min(depth, depths.get(call.function, depth))
     nearest = sorted(
         depths, key=lambda name: depths[name]
@@ -90,7 +90,8 @@ def error_candidates(root: Call, number: int, most: int) -> Tuple[List[str], int
     return nearest[:most], max(0, len(nearest) - most)
 
 
-def _is_silent(function: str, number: int) -> bool:
+def is_silent(function: str, number: int) -> bool:
+    """Tell whether this function cannot have given birth to the error: what it returns is something else."""
     born = _BORN_IN.get(number)
     if born is not None and born.match(function):
         return False
