@@ -161,4 +161,6 @@ def run_with_click(words: List[str]) -> int:
         return 3
     except click.Abort:
         raise KeyboardInterrupt from None
+    except SystemExit:  # that is how click ends when the pipe was closed, whatever it is told
+        raise BrokenPipeError from None
     return code if isinstance(code, int) else 0
