@@ -74,6 +74,11 @@ _MOST_NAME = 32  # the kernel takes 63, for group and event each
 _MAX_ACTIVE = 4096  # KRETPROBE_MAXACTIVE_MAX
 
 
+#: As a signed number, so that a filter `ret < 0` means what it says, at least for functions that return a
+#: long; of one that returns an int, the upper half of the register may be anything.
+_RETURNED = "ret=$retval:s64"
+
+
 class DynamicEvents:
     """The definitions of one session. Each method returns (system, event) to be enabled."""
 
@@ -91,7 +96,7 @@ class DynamicEvents:
         (``kprobe_profile`` counts it).
         """
         event = self._name(symbol)
-        args = args or (("ret=$retval",) if kind in ("kretprobe", "fretprobe") else ())
+        args = args or ((_RETURNED,) if kind in ("kretprobe", "fretprobe") else ())
         if kind == "kprobe":
             head, place = "p", symbol
         elif kind == "kretprobe":
@@ -113,7 +118,7 @@ class DynamicEvents:
                 remedy="the kernel takes no file name with blanks here: make a link to it, and use that",
             )
         event = self._name(name)
-        args = args or (("ret=$retval",) if kind == "uretprobe" else ())
+        args = args or ((_RETURNED,) if kind == "uretprobe" else ())
         head = "r" if kind == "uretprobe" else "p"
         return self._define(kind, event, f"{head}:{self.group}/{event} {path}:{offset:#x}", args)
 
