@@ -43,7 +43,7 @@ test-live: $(VENV)/.test
 	$(BIN)/python -m pytest -q tests/live
 
 test-pythons: $(VENV)/.test
-	$(BIN)/python -m lab pythons -- -q -n auto
+	$(BIN)/python -m lab pythons -- -n auto
 
 lab-environment: $(VENV)/.lab
 
