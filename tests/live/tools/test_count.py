@@ -64,17 +64,14 @@ os.wait()
 """
     by: Dict[str, List[Any]] = {}
     for key in ("comm", "pid", "cpu", "stack"):
-        document = _document(
-            "count", _EVENT, "--by", key, "--backend", backend, "--json", "--", *python(code)
-        )
+        words = ("count", _EVENT, "--by", key, "--backend", backend, "--json", "--", *python(code))
+        document = _document(*words)
         assert document["total"] == _CALLS + 7
         by[key] = [(row["key"], row["count"]) for row in document["rows"]]
     assert by["comm"] == [("first", _CALLS), ("second", 7)]
     assert [number for _, number in by["pid"]] == [_CALLS, 7]
     assert all(isinstance(cpu, int) for cpu, _ in by["cpu"])
-    assert all(
-        "entry_SYSCALL_64_after_hwframe" in stack or stack == [] or len(stack) > 1 for stack, _ in by["stack"]
-    )
+    assert all(isinstance(stack, list) and stack for stack, _ in by["stack"])
 
 
 def test_what_never_fires_is_shown_with_0() -> None:

@@ -69,11 +69,13 @@ def test_the_stream_of_everything_has_nothing_of_kdiag_itself() -> None:
 
 @pytest.mark.skipif(not has("kprobe_events"), reason="the kernel has no kprobes")
 def test_what_a_function_returns_is_named() -> None:
-    code = "import os\ntry: os.stat('/nosuch/file')\nexcept OSError: pass"
-    _, *events, _ = _rows(
-        "kretprobe:vfs_fchmod", "kretprobe:user_path_at_empty", "--json", "--", *python(code)
-    )
-    assert isinstance(events, list)
+    code = "import os\ntry: os.open('/nosuch/file', 0)\nexcept OSError: pass"
+    probes = ("kprobe:do_sys_openat2 file=+0($arg2):ustring", "kretprobe:do_sys_openat2")
+    _, *events, _ = _rows(*probes, "--json", "--", *python(code))
+    called = [row for row in events if row["fields"].get("file") == "/nosuch/file"]
+    assert len(called) == 1
+    returned = events[events.index(called[0]) + 1]
+    assert (returned["event"], returned["shown"]["ret"]) == ("do_sys_openat2", "-2 ENOENT")
 
 
 def test_fields_of_an_event_are_listed() -> None:
