@@ -22,6 +22,7 @@ from kdiag.report.read import read_document
 from kdiag.tools.read import read_trace
 from tests.report.samples import DISKS, LATIN_1, SICK, WELL, finding
 from tests.report.test_escape import ANY_TEXT
+from tests.report.traced_samples import BEGUN, COUNTS, LISTED
 
 _FOLDER = os.path.join(os.path.dirname(report.__file__), "schemas")
 
@@ -40,6 +41,9 @@ DOCUMENTS = {
     "check": (check_document(SICK), check_document(WELL)),
     "explain": (explain_document([CHECK, CHECK]),),
     "read": (read_document(READ, "/t"),),
+    "count": COUNTS,
+    "probes": LISTED,
+    "stream": BEGUN,
     "files": (files_document([FILE]), files_document([source._asdict() for source in SOURCES])),
 }
 
