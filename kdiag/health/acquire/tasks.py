@@ -80,15 +80,22 @@ def count_open_files(reader: Reader) -> None:
     ``st_size`` of ``/proc/PID/fd`` is their number (6.18), for whoever asks. Older kernels give 0 for all
     (5.10 and 6.1 do); then the names in the folder are counted, which only its owner and root may list, and
     not of more than :data:`MAX_FD_FOLDERS` processes. What is not counted is ``None``, not "no open files".
+    The dead have no files, and are not asked: of those even their owner is denied the folder.
     """
     tasks = reader.sample.tasks
-    counts = {pid: _answer(reader, reader.host.size_bytes, pid) for pid in tasks}
+    living = {pid: task for pid, task in tasks.items() if not _is_dead(task)}
+    counts = {pid: _answer(reader, reader.host.size_bytes, pid) for pid in living}
     if not any(counts.values()):
-        users = [pid for pid, task in tasks.items() if not task.stat.kernel_thread]
+        users = [pid for pid, task in living.items() if not task.stat.kernel_thread]
         names = {pid: _answer(reader, reader.host.list, pid) for pid in users[: MAX_FD_FOLDERS + 1]}
         too_many = len(names) > MAX_FD_FOLDERS
         counts = {pid: len(found) for pid, found in names.items() if found is not None and not too_many}
     reader.sample.tasks = {pid: task._replace(fd_count=counts.get(pid)) for pid, task in tasks.items()}
+
+
+def _is_dead(task: Task) -> bool:
+    """Tell whether a process is dead as a whole: one whose first thread has ended may have others."""
+    return task.stat.state in ("X", "Z") and (task.stat.num_threads or 1) <= 1
 
 
 def _answer(reader: Reader, ask: Callable[[str], _T], pid: int) -> Optional[_T]:

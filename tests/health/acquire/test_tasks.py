@@ -194,6 +194,31 @@ def busy_host() -> CountingHost:
     return counting_host(files, sizes)
 
 
+def test_the_dead_have_no_open_files_and_are_not_asked_for_them() -> None:
+    """Found with hidepid on 6.1: the folder of a dead child is denied to its own user, so none was judged."""
+
+    class Denied(MemoryHost):
+        def list(self, path: str) -> List[str]:
+            if path == "/proc/8/fd":
+                raise ReadError.from_errno(path, errno.EACCES)
+            return super().list(path)
+
+    files: Dict[str, Content] = {
+        **QUIET,
+        "/proc/7/stat": stat(7),
+        "/proc/7/fd/0": b"",
+        "/proc/8/stat": stat(8, state="Z"),
+    }
+    sample = take_sample(Denied([files], sizes={"/proc/7/fd": 0, "/proc/8/fd": 0}), Scope())
+    assert [task.fd_count for task in sample.tasks.values()] == [1, None]
+    assert "/proc/[pid]/fd" not in sample.failures
+
+
+def test_a_process_whose_first_thread_has_ended_still_has_files() -> None:
+    sample = sample_of({"/proc/7/stat": stat(7, state="Z", threads=2)}, {"/proc/7/fd": 3})
+    assert sample.tasks[7].fd_count == 3
+
+
 def test_each_file_of_a_process_is_asked_for_once_in_a_sample() -> None:
     host = busy_host()
     take_sample(host, Scope())
@@ -227,7 +252,8 @@ def test_limits_are_read_of_the_processes_with_the_most_open_files() -> None:
     host = busy_host()
     take_sample(host, Scope())
     read = [path for path in host.asked if path.endswith("/limits")]
-    assert read == [f"/proc/{pid}/limits" for pid in range(100, 100 + FD_TASKS)]
+    living = [100, *range(102, 101 + FD_TASKS)]  # 101 is dead
+    assert read == [f"/proc/{pid}/limits" for pid in living]
 
 
 def test_a_reading_that_only_starts_a_rate_takes_less() -> None:
