@@ -128,7 +128,7 @@ class Stitcher:
         self.lost_events = 0
         self.lost_unknown = False
         self.dropped_calls = 0
-        self.begun = 0
+        self.events = 0
         self.points = 0
         """Events inside of the calls that were asked for."""
         self._others: Dict[str, Callable[[Event], Iterator[SyscallCall]]] = {
@@ -156,6 +156,7 @@ class Stitcher:
 
     def add(self, item: Union[Event, Lost]) -> Iterator[SyscallCall]:
         """Take the next event; yield the calls that end with it."""
+        self.events += 1
         if isinstance(item, Lost):
             self._loss(item)
             return
@@ -207,7 +208,6 @@ class Stitcher:
         if kind is not None:
             args = kind.args(event.fields)
             self._open[event.pid] = _Open(kind, event.pid, event.ts_ns, args, event.cpu)
-            self.begun += 1
         return iter(())
 
     def _exit(self, event: Event, name: str) -> Iterator[SyscallCall]:
@@ -256,11 +256,13 @@ class Stitcher:
             return
         if errno in call.results:
             node, event = call.results[errno]
+            node.retval = -errno
             node.notes.append(f"here {event} said {self._error_name(errno)}, the first event to do so")
         name = self._error_name(errno)
         if len(call.clean_up) > 2:
+            where = _told(call.clean_up[:-1])
             root.notes.append(
-                f"what it still did after {name} was known, it began in {_told(call.clean_up[:-1])}"
+                f"all that it still did before it returned {name} was to release things, from {where} on"
             )
         if len(call.last) > 1:
             root.notes.append(f"last seen before it returned {name}: {_told(call.last)}")

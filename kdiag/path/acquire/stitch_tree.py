@@ -17,7 +17,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 from kdiag.path.call import Call
 from kdiag.records import NamedTuple
 
-__all__ = ["Frame", "StackCleaner", "StackTree", "is_entry", "is_interrupt_entry", "is_tracer"]
+__all__ = ["Frame", "StackCleaner", "StackTree", "clean", "is_entry", "is_interrupt_entry", "is_tracer"]
 
 #: Frames of the tracing itself, on top of the function that has the trace event: the event's own code
 #: (TRACE_EVENT() of include/trace/trace_events.h and include/linux/tracepoint.h) and what it calls.
