@@ -23,7 +23,7 @@ from lab.kernels import KERNELS
 from lab.matrix import cells, cells_named, run_cells
 from lab.pythons import test_pythons
 from lab.results import read_rows
-from lab.setup import set_up
+from lab.setup import guest_python, set_up
 from lab.table import render
 from lab.variants import VARIANTS
 
@@ -51,7 +51,7 @@ def _names(text: Optional[str], known: Sequence[str], what: str) -> List[str]:
 
 
 def _setup(args: argparse.Namespace) -> int:
-    missing = set_up(_names(args.kernel, list(KERNELS), "kernel"), say)
+    missing = set_up(_names(args.kernel, list(KERNELS), "kernel"), REPO, say)
     for one in missing:
         note = "" if one.needed else " (tests that want it will skip)"
         say(f"could not be had: {one.what}{note}: {one.why}")
@@ -116,7 +116,7 @@ def _test(args: argparse.Namespace) -> int:
         chosen,
         args.tests.split() if args.tests else (),
         RESULTS,
-        sys.executable,
+        guest_python(REPO),
         REPO,
         args.timeout,
         args.jobs,
