@@ -24,7 +24,7 @@ from kdiag.report.terminal import Style
 from tests.cli.documents import Document, statuses
 from tests.health.overlay import FIXTURES, OVERLAYS, host_of, quiet_overlay, read_overlay, snapshot_of
 
-RECORDED = sorted(FIXTURES.glob("hosts/*/*.tar.xz"))
+RECORDED = sorted(FIXTURES.glob("hosts/*/load.tar.xz"))
 SECTIONS = sorted({each.section for each in TABLES})
 SICK = OVERLAYS / "fs.space" / "critical.txt"
 
