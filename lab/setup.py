@@ -117,7 +117,7 @@ def set_up_tools(say: Say) -> List[Missing]:
 def guest_python(repo: str) -> str:
     """The Python that guests run the tests with: Debian's own if `set_up_python` made an environment for it.
 
-    The one that runs the lab may have been built without optimization, as pyenv builds it: half as fast, which
+    The one that runs the lab may have been built without optimization, as by pyenv: half as fast, which
     is minutes in each guest under emulation.
     """
     made = os.path.join(repo, ".venv-lab")
