@@ -20,6 +20,7 @@ _FUNCTION, _INDIRECT = 2, 10
 #: More would not be a table of symbols but a broken or hostile file.
 _MOST_BYTES = 512 << 20
 _MOST_HEADERS = 65535
+_MOST_OFFSET = 1 << 62  # where no file can be read, whatever the file system
 
 
 class BadElf(ValueError):
@@ -142,8 +143,8 @@ def _unpack(file: BinaryIO, offset: int, code: str) -> Tuple[int, ...]:
 
 
 def _bytes(file: BinaryIO, offset: int, size: int) -> bytes:
-    if size > _MOST_BYTES:
-        raise IndexError(size)
+    if size > _MOST_BYTES or offset > _MOST_OFFSET:
+        raise IndexError(offset)
     file.seek(offset)
     data = file.read(size)
     if len(data) != size:

@@ -84,7 +84,7 @@ class LiveMemoryHost(MemoryHost):
 
 
 FILES = {
-    "/proc/1000/stat": b"1000 (kdiag) R 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4242 0 0\n",
+    "/proc/1000/stat": b"1000 (kdiag) R 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4242" + b" 0" * 30 + b"\n",
     "/proc/1000/task/1000/comm": b"kdiag\n",
     "/proc/meminfo": b"MemTotal: 8388608 kB\nMemAvailable: 4194304 kB\n",
     "/sys/devices/system/cpu/online": b"0-1\n",
