@@ -98,6 +98,10 @@ def _record(folder: str, root: str, interval: float) -> int:
 LAZY: Dict[str, Tuple[str, str]] = {
     "cleanup": ("kdiag.cli.cleanup", "remove what a kdiag that was killed left in the kernel"),
     "count": ("kdiag.cli.count", "count how often probes fire, in the kernel where it can"),
+    "path": (
+        "kdiag.cli.path",
+        "show where a system call's time goes in the kernel, where its error was born",
+    ),
     "probes": ("kdiag.cli.probes", "list what can be probed here, and why a kind of probe is missing"),
     "read": ("kdiag.cli.read", "sum up a trace file that somebody recorded: events or function_graph"),
     "stream": ("kdiag.cli.stream", "print events of probes as they happen"),

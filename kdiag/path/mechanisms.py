@@ -34,7 +34,7 @@ EXACT: Mapping[str, str] = {
 INFERRED: Mapping[str, str] = {
     "function_graph": "",
     "boundaries": "time between probes is that of the function above, though others may have run",
-    "stitch": "times of functions below the call are lower bounds, from the first stack that shows it to the last",
+    "stitch": "times of functions below the call: lower bounds, from the first stack with one to the last",
     "samples": "time, from the share of samples; what lies between two samples is not seen",
     "wchan": "time, from the share of samples; what lies between two samples is not seen",
 }

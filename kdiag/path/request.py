@@ -5,21 +5,25 @@ A mechanism is a module of :mod:`kdiag.path.acquire` with one function::
     def acquire(request: Request, host: Host, tracefs: Optional[TraceFs], target: Optional[Target],
                 choice: Choice, stop: Callable[[], bool]) -> Capture
 
-``calls`` of the capture is lazy: it sets everything up when the first call is asked for, releases the target,
-and undoes everything when it ends or is closed. It ends when the target has ended, ``stop()`` is true,
-``request.for_s`` is over, or ``request.most_calls`` calls were seen; ``capture.outcome`` is then complete. On a
-:class:`~kdiag.ftrace.tracefs.PlannedTraceFs` it sets up, undoes, and yields nothing. Target ``None`` is every
-process but kdiag itself.
+``calls`` of the capture is lazy: it sets everything up when the first call is asked for, releases the
+target, and undoes everything when it ends or is closed. It ends when the target has ended, ``stop()`` is
+true, ``request.for_s`` is over, or ``request.most_calls`` calls were seen; ``capture.outcome`` is then
+complete. On a :class:`~kdiag.ftrace.tracefs.PlannedTraceFs` it sets up, undoes, and yields nothing. Target
+``None`` is every process but kdiag itself.
 """
 
 from typing import Callable, Optional, Tuple
 
 from kdiag.records import NamedTuple
 
-__all__ = ["RawSink", "Request"]
+__all__ = ["CannotAcquire", "RawSink", "Request"]
 
 #: Keeps a part of the raw capture: name of the file in the saved folder, bytes that are appended to it.
 RawSink = Callable[[str, bytes], None]
+
+
+class CannotAcquire(Exception):
+    """A mechanism cannot see what was asked for: why, and what to do. Mechanisms raise classes of this."""
 
 
 class Request(NamedTuple):
@@ -48,7 +52,7 @@ class Request(NamedTuple):
     def shown(self) -> str:
         """What users call it.
 
-        >>> Request(("openat", "open")).shown, Request(function="vfs_read").shown, Request(everything=True).shown
-        ('openat, open', 'vfs_read', 'all system calls')
+        >>> Request(("openat", "open")).shown, Request(everything=True).shown
+        ('openat, open', 'all system calls')
         """
         return self.function or ", ".join(self.syscalls) or "all system calls"
