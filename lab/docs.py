@@ -54,16 +54,19 @@ def _verdict(row: Row) -> str:
 
 def _without_figures(reason: str) -> str:
     """Reasons that differ only in a number or an address are one reason."""
-    return re.sub(r"\b\d[\d.,]*\b(?! or later)", "N", reason)
+    return re.sub(r"\b\d+(?:[.,]\d+)*\b(?! or later|\.\d)", "N", reason)
 
 
 def absent_by_reason(said: Sequence[Tuple[Row, Dict[str, str]]]) -> List[Tuple[str, str, List[Row]]]:
     """(what, reason, rows) of what was said to be absent, for every reason; rows in their order."""
-    found: Dict[Tuple[str, str], List[Row]] = {}
+    found: Dict[Tuple[str, str], List[Tuple[Row, str]]] = {}
     for row, absent in said:
         for what, reason in absent.items():
-            found.setdefault((what, _without_figures(reason)), []).append(row)
-    return [(what, reason, rows) for (what, reason), rows in sorted(found.items(), key=lambda item: item[0])]
+            found.setdefault((what, _without_figures(reason)), []).append((row, reason))
+    return [
+        (what, told[0][1] if len({reason for _, reason in told}) == 1 else alike, [row for row, _ in told])
+        for (what, alike), told in sorted(found.items(), key=lambda item: item[0])
+    ]
 
 
 def _health(document: Dict[str, Any]) -> Dict[str, str]:
@@ -211,14 +214,16 @@ def _capabilities(document: Dict[str, Any]) -> List[Dict[str, Any]]:
 
 def _not_run(rows: Sequence[Row]) -> List[str]:
     run = {(row.kernel, row.variant) for row in rows}
-    missing = [
-        f"{kernel} {variant}" for variant in VARIANTS for kernel in KERNELS if (kernel, variant) not in run
-    ]
+    missing = []
+    for variant in VARIANTS:
+        kernels = [kernel for kernel in KERNELS if (kernel, variant) not in run]
+        if kernels:
+            missing.append(f"{variant} on {', '.join(kernels)}")
     left_out: Dict[Tuple[str, ...], List[str]] = {}
-    for variant in VARIANTS.values():
-        if variant.left_out:
-            left_out.setdefault(variant.left_out, []).append(variant.name)
-    lines = [f"- {', '.join(missing)}." if missing else "- Every kernel was run in every variant."]
+    for each in VARIANTS.values():
+        if each.left_out:
+            left_out.setdefault(each.left_out, []).append(each.name)
+    lines = [f"- {'; '.join(missing)}." if missing else "- Every kernel was run in every variant."]
     lines += [f"- `{' '.join(paths)}` in {', '.join(names)}." for paths, names in left_out.items()]
     lines.append("- Real hardware, KVM, other architectures than x86_64, more than two CPUs, NUMA.")
     lines.append("- Figures of time: under emulation only ratios within one guest mean anything.")

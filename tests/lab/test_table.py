@@ -1,6 +1,6 @@
 from typing import Optional, Tuple
 
-from lab.docs import kernels_page, readme_table
+from lab.docs import absent_by_reason, kernels_page, readme_table
 from lab.results import Outcome, Row
 from lab.table import render
 
@@ -88,5 +88,15 @@ def test_the_page_says_what_was_run_what_was_not_and_why_tests_were_skipped(tmp_
     page = kernels_page(rows, str(tmp_path))
     assert "| 6.1 | 6.1.9-1 | default | 1 | 0 | 1 | well |\n" in page
     assert "| no irq PSI | 6.1 (all) |\n" in page
-    assert "5.10 default" in page.split("## What is not run")[1]
-    assert "6.1 default" not in page.split("## What is not run")[1]
+    assert "\n- default on 5.10, 6.12; " in page.split("## What is not run")[1]
+
+
+def test_reasons_that_differ_in_a_figure_are_one_and_the_version_that_a_reason_names_stays() -> None:
+    old, new = row("5.10", "default", "p"), row("7.2", "default", "p")
+    irq = "this needs 6.1 or later"
+    said = [(old, {"a": "3 of 4 tasks", "b": irq}), (new, {"a": "5 of 4 tasks", "b": irq, "c": "is 0"})]
+    assert absent_by_reason(said) == [
+        ("a", "N of N tasks", [old, new]),
+        ("b", irq, [old, new]),
+        ("c", "is 0", [new]),
+    ]
