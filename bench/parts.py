@@ -4,6 +4,7 @@ from typing import Callable, Dict, List, Optional
 
 from bench.breakdown import breakdown
 from bench.claims import Claim, Report, Table, ratio, slope
+from bench.decoding import decoding
 from bench.forks import forks
 from bench.measure import Series
 from bench.rounds import LARGEST, SIZES, TYPICAL, AtSize, Rounds
@@ -111,4 +112,5 @@ PARTS: Dict[str, Callable[[Rounds], Report]] = {
     "memory": memory,
     "forks": forks,
     "breakdown": breakdown,
+    "decoding": decoding,
 }

@@ -28,17 +28,39 @@ __all__ = ["decode"]
 
 Array = Any  # numpy is optional, and so are its types
 #: A step costs some microseconds however few pages take it, and all positions of a batch are kept.
-_PAGES = 2048
+_PAGES = 1024
+#: So many records fit on most pages.
+_STEPS = 160
 _TOP_BITS = np.uint64(TOP_BITS)
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep what numpy frees, for its next array.
+
+    By default glibc hands large blocks back to the kernel at once, and each page of the next one must be
+    faulted in again: that costs more than the decoding (measured: 31 ns an event without, 80 with). Other C
+    libraries do not know mallopt(3).
+    """
+    import ctypes
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most that it takes
+        mallopt(_M_TRIM_THRESHOLD, 64 << 20)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_keep_freed_memory()
 
 
 def decode(data: bytes, layout: PageLayout) -> Columns:
     """Walk all pages in ``data``, one after the other; never raises: what cannot be read becomes a gap."""
     whole = len(data) // layout.page_bytes
     parts: List[Columns] = []
+    steps: Array = np.empty((_STEPS, min(_PAGES, whole)), np.int32)
     for first in range(0, whole, _PAGES):
         count = min(_PAGES, whole - first)
-        parts.append(_Batch(data, first, count, layout).columns())
+        parts.append(_Batch(data, first, count, layout).columns(steps[:, :count]))
     if whole * layout.page_bytes < len(data):
         tail = ring_buffer.decode(data[whole * layout.page_bytes :], layout)
         parts.append(_moved(tail, whole, whole * layout.page_bytes))
@@ -48,8 +70,8 @@ def decode(data: bytes, layout: PageLayout) -> Columns:
 def _moved(columns: Columns, pages: int, offset_bytes: int) -> Columns:
     """Return columns as arrays, for pages that lie so much further on."""
     offsets: Array = np.array(columns.offsets_bytes, np.int64) + offset_bytes
-    sizes: Array = np.array(columns.sizes_bytes, np.int64)
-    types: Array = np.array(columns.types, np.int64)
+    sizes: Array = np.array(columns.sizes_bytes, np.uint32)
+    types: Array = np.array(columns.types, np.uint16)
     times: Array = np.array(columns.times_ns, np.uint64)
     gaps = tuple(gap._replace(page=gap.page + pages) for gap in columns.gaps)
     return Columns(times, offsets, sizes, types, gaps)
@@ -116,12 +138,15 @@ class _Batch:
     def _delta(self, head: Array) -> Array:
         return head & 0x7FFFFFF if self.layout.big_endian else head >> 5
 
-    def _walk(self) -> Array:
-        """Return the positions of all headers: a row a page, filled up with ``parked``."""
+    def _walk(self, steps: Array) -> Array:
+        """Return the positions of all headers, a row a page, filled up with ``parked``, in ``steps``."""
         words, end, parked = self.words, self.end.copy(), self.parked
-        at, steps = self.begin, []
+        at, taken = self.begin, 0
         while True:
-            steps.append(at)
+            if taken == len(steps):
+                steps = np.concatenate([steps, np.empty_like(steps)])
+            steps[taken] = at
+            taken += 1
             type_len = self._type_len(words.take(at))
             plain = self._is_plain(type_len)
             after = at + type_len
@@ -131,9 +156,8 @@ class _Batch:
             alive = after < end
             end *= alive  # so that a page that is done stays so
             at = np.where(alive, after, parked)
-            if len(steps) % 8 == 0 and (at == parked).all():
-                break
-        return np.stack(steps, axis=1)
+            if taken % 8 == 0 and (at == parked).all():
+                return steps[:taken].T
 
     def _special(self, pages: Array, at: Array, after: Array) -> None:
         """Put right where those pages go on whose header is that of no plain record."""
@@ -157,35 +181,37 @@ class _Batch:
         """Return words, those of broken records being anything."""
         return self.words.take(at, mode="clip")
 
-    def columns(self) -> Columns:
-        """Return the records of the batch."""
-        steps = self._walk()
-        valid = steps != self.parked
+    def columns(self, steps: Array) -> Columns:
+        """Return the records of the batch; memory for positions is used again for the next one."""
+        found = self._walk(steps)
+        valid = found != self.parked
         counts = valid.sum(axis=1)
-        at = steps[valid]
-        head = self.words[at]
+        at = found[valid]
+        head = self.words.take(at)
         type_len = self._type_len(head)
         self._check_ends(at, type_len, counts)
         plain = self._is_plain(type_len)
         if plain.all():
             times = self._times(self._delta(head).astype(np.uint64), counts, None, None)
-            data_at = at + 1
+            at += 1
         else:
             times, doubtful = self._special_times(at, head, type_len, counts)
+            if doubtful:
+                return self._by_the_other()
             is_record = plain | (type_len == LONG_DATA)
             at, type_len, times = at[is_record], type_len[is_record], times[is_record]
             page_of = np.repeat(np.arange(self.count), counts)[is_record]
             counts = np.bincount(page_of, minlength=self.count)
-            data_at = at + np.where(type_len == LONG_DATA, 2, 1)
-            if doubtful:
-                return self._by_the_other()
-        sizes = type_len.astype(np.int64) * 4
+            at += np.where(type_len == LONG_DATA, 2, 1).astype(at.dtype)
+        sizes = type_len << 2
         long_ones = np.flatnonzero(type_len == LONG_DATA)
         if long_ones.size:
-            sizes[long_ones] = (self._word(at[long_ones] + 1).astype(np.int64) + 3) // 4 * 4 - 4
-        ids = self._word(data_at)
-        types = (ids >> 16 if self.layout.big_endian else ids & 0xFFFF).astype(np.int64)
-        offsets = data_at * 4 + self.first * self.layout.page_bytes
+            lengths = self._word(at[long_ones] - 1).astype(np.int64)
+            sizes[long_ones] = (lengths + 3) // 4 * 4 - 4
+        ids = self._word(at)
+        types = (ids >> 16 if self.layout.big_endian else ids & 0xFFFF).astype(np.uint16)
+        offsets = np.multiply(at, 4, dtype=np.int64)
+        offsets += self.first * self.layout.page_bytes
         if self.wrong.any():
             kept = ~np.repeat(self.wrong, counts)
             times, offsets, sizes, types = times[kept], offsets[kept], sizes[kept], types[kept]
@@ -224,11 +250,12 @@ class _Batch:
         return times, bool(doubtful.any())
 
     def _times(self, delta: Array, counts: Array, stamps: Any, absolute: Any) -> Array:
-        """Add up the times since the page's beginning, or since the last absolute time."""
+        """Add up the times (in place) since the page's beginning, or since the last absolute time."""
         pages = np.flatnonzero(counts)
+        if not pages.size:
+            return delta
         starts = (np.cumsum(counts) - counts)[pages]
         bases = self.page_ns[pages]
-        total = np.cumsum(delta, dtype=np.uint64)
         if stamps is not None and stamps.size:
             # A page that begins with an absolute time begins anew there; the later of two bases counts.
             places = np.concatenate([starts, stamps])
@@ -236,8 +263,11 @@ class _Batch:
             places, bases = places[order], np.concatenate([bases, absolute])[order]
             last = np.append(places[1:] != places[:-1], True)
             starts, bases = places[last], bases[last]
-        lengths = np.diff(np.append(starts, delta.size))
-        return total + np.repeat(bases - (total[starts] - delta[starts]), lengths)
+        # One sum runs over all pages: at the start of each, what it lacks of the page's own time is added.
+        ends = bases + np.add.reduceat(delta, starts)
+        bases[1:] -= ends[:-1]
+        delta[starts] += bases
+        return np.cumsum(delta, out=delta)
 
     def _gaps(self, counts: Array) -> Tuple[Gap, ...]:
         gaps: List[Gap] = []
