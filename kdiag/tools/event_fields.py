@@ -11,14 +11,13 @@ from typing import Callable, Dict, List, Tuple
 from kdiag.ftrace.event import Event, Value
 from kdiag.ftrace.event_format import EventFormat, Field, argument
 from kdiag.ftrace.retval import retval_errno, signed_64
-from kdiag.kernel import errno_names, syscalls
+from kdiag.kernel import errno_names, flags, syscalls
 
 __all__ = ["FieldNames", "hex_or_decimal"]
 
 #: Fields that tell nothing more than the event's name does.
 _LEFT_OUT = frozenset(("__syscall_nr", "__probe_ip", "__probe_func", "__probe_ret_ip"))
 _POINTED = re.compile(r"__\w+_val").fullmatch
-_AT_FDCWD = -100
 #: include/trace/events/sched.h (TASK_STATE_TO_CHAR_STR), by bit; 0 is a task that was preempted.
 _STATES = ((0x1, "S"), (0x2, "D"), (0x4, "T"), (0x8, "t"), (0x10, "X"), (0x20, "Z"), (0x40, "P"), (0x80, "I"))
 _PREEMPTED = 0x100
@@ -44,17 +43,17 @@ class FieldNames:
 
     def shown(self, event: Event) -> List[Tuple[str, str]]:
         """Return (name, text) of each field that is worth showing, in the kernel's order."""
-        return [(name, show(event.fields[name])) for name, show in self._shown[event.name]]
+        return [(name, show(event.fields[field])) for name, field, show in self._shown[event.name]]
 
-    def _plan(self, event: EventFormat) -> List[Tuple[str, Callable[[Value], str]]]:
+    def _plan(self, event: EventFormat) -> List[Tuple[str, str, Callable[[Value], str]]]:
         # Since 6.19 what a pointer of a system call leads to stands in a field of its own.
         pointed = {each.name[2:-4] for each in event.fields if _POINTED(each.name)}
-        plan: List[Tuple[str, Callable[[Value], str]]] = []
+        plan: List[Tuple[str, str, Callable[[Value], str]]] = []
         for field in event.fields:
             if field.name in _LEFT_OUT or field.name in pointed:
                 continue
             name = field.name[2:-4] if _POINTED(field.name) else field.name
-            plan.append((name, self._how(event, field)))
+            plan.append((name, field.name, self._how(event, field)))
         return plan
 
     def _how(self, event: EventFormat, field: Field) -> Callable[[Value], str]:
@@ -75,7 +74,7 @@ class FieldNames:
 
     def _number(self, event: EventFormat, field: Field) -> Callable[[int], str]:
         if event.system == "syscalls":
-            return _returned if event.name.startswith("sys_exit_") else lambda value: _argument(field, value)
+            return _returned if event.name.startswith("sys_exit_") else self._argument(event, field)
         if event.system == "raw_syscalls":
             if field.name == "id":
                 return self._syscall
@@ -88,16 +87,17 @@ class FieldNames:
             return _device
         return lambda value: hex_or_decimal(field, value)
 
+    def _argument(self, event: EventFormat, field: Field) -> Callable[[int], str]:
+        table = flags.table_of_argument(event.name[len("sys_enter_") :], field.name)
+        if table is None and field.name == "fd":  # mmap(2) declares it as unsigned long
+            table = "fd"
+        if table is None:
+            return lambda value: hex_or_decimal(field, argument(field, value))
+        return lambda value: flags.decode(table, argument(field, value), self._machine)
+
     def _syscall(self, number: int) -> str:
         name = syscalls.name_of(number, self._machine)
         return f"{number} {name}" if name else str(number)
-
-
-def _argument(field: Field, value: int) -> str:
-    number = argument(field, value)
-    if number == _AT_FDCWD and field.name in ("dfd", "olddfd", "newdfd"):
-        return "AT_FDCWD"
-    return hex_or_decimal(field, number)
 
 
 def _returned(value: int) -> str:
