@@ -47,9 +47,7 @@ __all__ = ["command"]
 )
 @click.option("--no-narrow", is_flag=True, help="Do not learn first which functions matter.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option(
-    "-o", "--output", metavar="FILE", help="Write that call: FILE.svg, .json (Perfetto) or .folded."
-)
+@click.option("-o", "--output", metavar="FILE", help="Write that call: FILE.svg, .json, .folded.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @click.option("--save", metavar="DIR", help="Keep the capture in DIR, which must not exist, for --root DIR.")
 @click.option(

@@ -33,9 +33,13 @@ HANDS_BACK: Mapping[str, str] = {
     "link_path_walk": "its name may be the ERR_PTR of path_init() or of open_last_lookups()",
 }
 
+NOTHING_SEEN = "nothing inside of the call was seen"
+
 #: How sure it is.
 EXACT, FIRST_SEEN, INFERRED, UNKNOWN = "exact", "first seen", "inferred", "unknown"
 
+#: A note of stitched calls: all that was seen from there on only released something (stitch_calls).
+_RELEASING = re.compile(r"was to release things, from (\S+(?: < \S+)+) on$")
 _ARGUMENT = re.compile(r"=\s*(0x[0-9a-f]+|-?\d+)(?=[,)\s]|$)")
 
 
@@ -65,12 +69,12 @@ def error_origin(call: SyscallCall) -> Optional[ErrorOrigin]:
     if errno is None:
         return None
     if root is None:
-        return ErrorOrigin(errno, UNKNOWN, words="nothing inside of the call was seen")
+        return ErrorOrigin(errno, UNKNOWN, words=NOTHING_SEEN)
     if any(child.inferred for child in root.children):
         return _inferred(root, errno)
     if not _any_retval(root):
         if not root.children:
-            return ErrorOrigin(errno, UNKNOWN, words="nothing inside of the call was seen")
+            return ErrorOrigin(errno, UNKNOWN, words=NOTHING_SEEN)
         return ErrorOrigin(
             errno, UNKNOWN, words="this kernel showed no return values (no funcgraph-retval, no probes)"
         )
@@ -185,5 +189,10 @@ def _inferred(root: Call, errno: int) -> ErrorOrigin:
             words = next((note for note in call.notes if note.startswith("here ")), "an event said so")
             callers = tuple(each.function for each in above)
             return ErrorOrigin(errno, INFERRED, call.function, call.module, callers, words=words)
-    words = "; ".join(note for note in root.notes if "it still did" in note or "last seen" in note)
+    for note in root.notes:
+        found = _RELEASING.search(note)
+        if found:
+            way = found[1].split(" < ")
+            return ErrorOrigin(errno, INFERRED, way[1], None, (*way[2:], root.function), words=note)
+    words = "; ".join(note for note in root.notes if "last seen" in note)
     return ErrorOrigin(errno, UNKNOWN, words=words or "no event on the way said so")

@@ -1,7 +1,9 @@
 """Functions at which an interrupt begins: what they call has nothing to do with what was interrupted.
 
 function_graph nests them in whatever ran; stacks show them in the middle. The very first functions
-(``asm_sysvec_*``, ``sysvec_*``) are not traceable on x86, so a graph shows the next ones.
+(``asm_sysvec_*``, ``sysvec_*``) are not traceable on x86, so a graph shows the next ones. Softirqs are no
+interrupts where the call itself runs them (``do_softirq`` as bottom halves are enabled again): a packet
+sent to this host is received there, on behalf of the sender.
 """
 
 import re
@@ -12,7 +14,7 @@ __all__ = ["gives_cpu_away", "is_interrupt"]
 _INTERRUPT = re.compile(
     r"(?:asm_(?:sysvec|exc_nmi|common_interrupt)\w*|asm_\w+_interrupt|_*sysvec_\w+|_*common_interrupt|"
     r"irq_(?:enter|exit)(?:_rcu)?|__irq_exit_rcu|irqentry_(?:enter|exit)|do_IRQ|smp_\w+_interrupt|"
-    r"handle_softirqs|_*do_softirq\w*|invoke_softirq|exc_nmi|default_do_nmi|exc_irq_\w+|"
+    r"exc_nmi|default_do_nmi|exc_irq_\w+|"
     r"el[01]h?(?:_64)?_(?:irq|fiq|error|interrupt)\w*|el0t_64_irq\w*|gic_handle_irq|"
     r"(?:generic_)?handle_domain_irq|"
     r"handle_irq_event|hrtimer_interrupt|local_apic_timer_interrupt|scheduler_ipi|timer_interrupt|idtentry_\w+)$"

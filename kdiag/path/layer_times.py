@@ -34,16 +34,17 @@ class LayerTimes(NamedTuple):
         return sorted(self.by_layer.items(), key=lambda each: (-each[1], each[0]))
 
 
-def layer_times(call: SyscallCall) -> Optional[LayerTimes]:
+def layer_times(call: SyscallCall, whole: bool = True) -> Optional[LayerTimes]:
     """Return the times of one call, ``None`` where its length is not known.
 
+    Where the tree is not ``whole``, the time of a root without anything below is not its own, but not seen.
     Off the CPU counts what the scheduler said (``waits``), and else what ``schedule`` took.
     """
     total_ns = call.duration_ns
     if total_ns is None:
         return None
     times: Dict[str, int] = {}
-    if call.root is None:
+    if call.root is None or not (whole or call.root.children):
         waited_ns = _waits(call, times, total_ns)
         _add(times, UNSEEN, total_ns - waited_ns)
         return LayerTimes(total_ns, times)

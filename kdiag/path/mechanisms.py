@@ -4,7 +4,7 @@ from typing import Mapping, Tuple
 
 from kdiag.doctor.mechanism import Mechanism
 
-__all__ = ["EXACT", "INFERRED", "MECHANISMS"]
+__all__ = ["EXACT", "INFERRED", "MECHANISMS", "WHOLE"]
 
 MECHANISMS: Tuple[Mechanism, ...] = (
     Mechanism("function_graph", ("tracefs", "function_graph"), "every function of the call, timed"),
@@ -21,6 +21,9 @@ MECHANISMS: Tuple[Mechanism, ...] = (
     Mechanism("samples", ("proc_stack",), "samples of /proc/PID/syscall, wchan and stack"),
     Mechanism("wchan", ("proc_wchan",), "samples of /proc/PID/wchan and state"),
 )
+
+#: Whose trees are whole: what a function did not spend in what it called, it spent itself.
+WHOLE = frozenset(("function_graph",))
 
 #: What is measured, by mechanism.
 EXACT: Mapping[str, str] = {

@@ -3,6 +3,7 @@
 from typing import Callable, Optional
 
 from kdiag.path.call import Capture, Lost, Outcome, SyscallCall
+from kdiag.path.mechanisms import WHOLE
 from kdiag.path.summary import Summary
 from kdiag.records import NamedTuple
 
@@ -41,6 +42,6 @@ def summarize(
     each: Callable[[SyscallCall], None] = lambda _: None,
 ) -> PathResult:
     """Take all calls of a capture, which ends it; ``each`` is handed every call as well."""
-    summary = Summary(which, nth)
+    summary = Summary(which, nth, whole=capture.mechanism.name in WHOLE)
     summary.feed(capture.calls, each)
     return PathResult(asked, capture, summary)

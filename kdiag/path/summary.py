@@ -83,8 +83,9 @@ class _Sleep:
 class CallTotals:
     """All calls of one name."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, whole: bool = True) -> None:
         self.name = name
+        self._whole = whole
         self.count = 0
         self.incomplete = 0
         """Calls of which begin or end is not there; their time is in no number."""
@@ -117,7 +118,7 @@ class CallTotals:
             self.incomplete += 1
         else:
             self.times.add(call.duration_ns)
-            times = layer_times(call)
+            times = layer_times(call, self._whole)
             if times is not None:
                 for title, ns in times.by_layer.items():
                     self.layers[title] = self.layers.get(title, 0) + ns
@@ -143,14 +144,17 @@ class Summary:
     """Takes calls; keeps totals by name, function and place of waiting, and the call that was asked for.
 
     ``which``: the slowest, the first that fails, or the ``nth`` (from 1). Functions are only added up if
-    ``functions`` is true.
+    ``functions`` is true. ``whole`` says whether the trees are (:data:`kdiag.path.mechanisms.WHOLE`).
     """
 
-    def __init__(self, which: str = "slowest", nth: int = 1, functions: bool = True) -> None:
+    def __init__(
+        self, which: str = "slowest", nth: int = 1, *, functions: bool = True, whole: bool = True
+    ) -> None:
         if which not in WHICH:
             raise ValueError(which)
         self.which = which
         self.nth = nth
+        self.whole = whole
         self.count = 0
         self.names: Dict[str, CallTotals] = {}
         self.chosen: Optional[SyscallCall] = None
@@ -181,7 +185,7 @@ class Summary:
             if len(self.names) >= _MOST_NAMES:
                 name = OTHERS
                 self._leave_out("names")
-            totals = self.names.setdefault(name, CallTotals(name))
+            totals = self.names.setdefault(name, CallTotals(name, self.whole))
         totals.add(call)
         self._comm(call)
         self._choose(call)

@@ -50,7 +50,7 @@ def ending_of(path: str) -> str:
 
 
 def write_file(path: str, result: PathResult, force: bool = False) -> None:
-    """Write the chosen call. A file that is there is replaced with ``force`` only, and never through a link."""
+    """Write the chosen call. A file that is there is replaced with ``force`` only, never through a link."""
     ending = ending_of(path)
     call = result.summary.chosen
     if call is None:

@@ -87,7 +87,7 @@ def _chosen(summary: Summary) -> Optional[Document]:
     return {
         "which": summary.which,
         "number": summary.chosen_number,
-        **_call(call, layer_times(call)),
+        **_call(call, layer_times(call, summary.whole)),
         "origin": None if origin is None else _origin(origin),
     }
 

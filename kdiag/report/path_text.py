@@ -4,9 +4,9 @@ from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence,
 
 from kdiag.kernel.errno_names import name_of, text_of
 from kdiag.path.call import Lost, SyscallCall, Wait
-from kdiag.path.error_origin import EXACT, FIRST_SEEN, INFERRED, ErrorOrigin, error_origin
+from kdiag.path.error_origin import EXACT, FIRST_SEEN, INFERRED, NOTHING_SEEN, ErrorOrigin, error_origin
 from kdiag.path.histogram import ERROR_PCT
-from kdiag.path.layer_times import layer_times
+from kdiag.path.layer_times import RUN_QUEUE, UNSEEN, WAITING, layer_times
 from kdiag.path.result import PathResult
 from kdiag.path.summary import CallTotals, Sleep, Summary, place_of_wait
 from kdiag.report.choice import choice_lines
@@ -22,7 +22,7 @@ _MOST_ROWS = 10
 _MOST_FUNCTIONS = 12
 _MOST_LAYERS = 12
 _STATES = {
-    "R": "ready, but no CPU was free",
+    "R": "waiting for a CPU",
     "S": "asleep",
     "D": "asleep, uninterruptible",
     "I": "idle",
@@ -62,10 +62,12 @@ def path_lines(result: PathResult, view: TreeView, style: Style) -> Iterator[str
         yield style.safe(_no_choice(summary))
         return
     yield ""
-    yield from call_lines(summary.chosen, _which(summary), view, style)
+    yield from call_lines(summary.chosen, _which(summary), view, style, summary.whole)
 
 
-def call_lines(call: SyscallCall, which: str, view: TreeView, style: Style) -> Iterator[str]:
+def call_lines(
+    call: SyscallCall, which: str, view: TreeView, style: Style, whole: bool = True
+) -> Iterator[str]:
     """Yield one call: what it was asked and answered, its layers, its waits, its tree."""
     who = f"{call.comm or '?'}-{call.tid}" if call.tid else (call.comm or "thread not known")
     cpu = "" if call.cpu is None else f" on CPU {call.cpu}"
@@ -73,16 +75,17 @@ def call_lines(call: SyscallCall, which: str, view: TreeView, style: Style) -> I
     yield style.paint("title", style.safe(title))
     said = f"{call.name}({call.args or '...'}) = {result_text(call)}"
     yield from wrap(style.safe(f"  {said}"), style.width, indent=4)
+    origin = None
     if call.errno is not None:
         origin = error_origin(call)
-        if origin is not None:
+        if origin is not None and origin.words != NOTHING_SEEN:
             yield from wrap(style.safe(f"  {origin_text(origin)}"), style.width, indent=4)
     root = call.root
     if root is not None:
         for note in root.notes:
-            if not note.startswith("sys_"):
+            if not note.startswith("sys_") and not (origin and note in origin.words):
                 yield from wrap(style.safe(f"  {note}"), style.width, indent=4)
-    times = layer_times(call)
+    times = layer_times(call, whole)
     if times is not None and len(times.by_layer) > 1:
         shown = ", ".join(f"{title} {time_text(ns)}" for title, ns in times.most_first()[:6])
         rest = len(times.by_layer) - 6
@@ -90,8 +93,8 @@ def call_lines(call: SyscallCall, which: str, view: TreeView, style: Style) -> I
         yield from wrap(style.safe(f"  layers: {shown}"), style.width, indent=4)
     for wait in _longest(call.waits):
         yield from wrap(style.safe(f"  {wait_text(wait)}"), style.width, indent=4)
-    if root is None:
-        yield "  nothing inside of it was seen"
+    if root is None or not (root.children or whole):
+        yield style.safe(f"  nothing inside of it was seen; `kdiag path {call.name}` may show more")
         return
     yield ""
     yield from tree_lines(call, view, style)
@@ -126,7 +129,8 @@ def origin_text(origin: ErrorOrigin) -> str:
     if origin.certainty == FIRST_SEEN:
         return f"{name}: first returned by {where}{called}{back}; {origin.words}"
     if origin.certainty == INFERRED:
-        return f"{name}: inferred: {where}{called}: {origin.words}"
+        way = f" < {' < '.join(origin.callers)}" if origin.callers else ""
+        return f"{name}: inferred: born in or below {where}{way}: {origin.words}"
     return f"{name}: where it was born is not known: {origin.words}"
 
 
@@ -190,6 +194,8 @@ def _failures(summary: Summary, style: Style) -> Iterator[str]:
     left = _MOST_ROWS
     for totals in summary.by_name():
         for errno, origin in totals.origins().items():
+            if origin.words == NOTHING_SEEN:
+                continue
             if not left:
                 yield "  (more kinds of errors: see --json)"
                 return
@@ -232,7 +238,10 @@ def _numbers(summary: Summary, style: Style) -> Iterator[str]:
     for title, cell in _COLUMNS:
         columns.append(Column(title, [time_text(cell(row)) for row in shown], right=True))
     if len(rows) > 1:
-        columns.append(Column("most time in", [_first_layer(row) for row in shown]))
+        if any(set(row.layers) - _NO_LAYER for row in rows):
+            columns.append(Column("most time in", [_first_layer(row) for row in shown]))
+        else:
+            columns.append(Column("off the CPU", [_off_cpu(row) for row in shown], right=True))
     yield from table_lines(columns, style)
     if len(rows) > len(shown):
         yield f"({len(rows) - len(shown)} more: see --json)"
@@ -246,13 +255,22 @@ def _numbers(summary: Summary, style: Style) -> Iterator[str]:
 
 
 _COLUMNS: Tuple[Tuple[str, Callable[[CallTotals], Optional[int]]], ...] = (
-    ("total", lambda row: row.times.total),
+    ("total", lambda row: row.times.total if row.times.count else None),
     ("min", lambda row: row.times.minimum),
     ("avg", lambda row: None if row.times.average is None else round(row.times.average)),
     ("p50", lambda row: row.times.percentile(50)),
     ("p99", lambda row: row.times.percentile(99)),
     ("max", lambda row: row.times.maximum),
 )
+
+
+_NO_LAYER = frozenset((UNSEEN, WAITING, RUN_QUEUE))
+
+
+def _off_cpu(row: CallTotals) -> str:
+    """Return the share of the time in which the calls waited, where nothing more is known."""
+    waited = row.layers.get(WAITING, 0) + row.layers.get(RUN_QUEUE, 0)
+    return f"{100 * waited / (sum(row.layers.values()) or 1):.0f}%"
 
 
 def _first_layer(row: CallTotals) -> str:
@@ -303,7 +321,7 @@ def _sleep_total(row: Sleep) -> str:
 
 def _functions(summary: Summary, style: Style) -> Iterator[str]:
     """Yield the functions with the most time of their own, where their times are exact and calls are many."""
-    if summary.count < 2:
+    if summary.count < 2 or not summary.whole:
         return
     rows = [row for row in summary.functions() if row.exact and row.self_ns]
     if len(rows) < 2:

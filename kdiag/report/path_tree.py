@@ -77,6 +77,8 @@ def tree_lines(call: SyscallCall, view: TreeView, style: Style) -> Iterator[str]
     if min_ns and view.min_ns is None:
         text = f"(calls under {time_text(min_ns)} are folded together; --min-us 0 shows all)"
         yield style.safe(text)
+    if any(each.inferred for _, each in root.walk()):
+        yield style.safe("(~ seen on stacks: the time is a lower bound, none where it was seen but once)")
     yield style.paint("header", f"{'total':>{_NUMBER}}  {'self':>{_NUMBER}}    function")
     failing = hide.always if len(way) > 1 or call.errno is not None else frozenset()
     for depth, row in _rows(root, hide):
