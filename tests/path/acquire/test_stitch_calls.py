@@ -140,7 +140,8 @@ def test_an_interrupt_that_wakes_is_not_blamed_on_the_task_that_it_interrupted()
 
 def test_the_waker_of_an_earlier_sleep_is_not_that_of_a_later_one() -> None:
     (call,) = calls([
-        enter(1), switch(2, 7, 8), waking(3, 7, 8), switch(4, 8, 7), switch(5, 7, 8), switch(9, 8, 7), leave(10, 0),
+        enter(1), switch(2, 7, 8), waking(3, 7, 8), switch(4, 8, 7), switch(5, 7, 8), switch(9, 8, 7),
+        leave(10, 0),
     ])  # fmt: skip
     assert [(wait.duration_ns, wait.waker) for wait in call.waits] == [
         (1, "thread 8 (pipe_write)"),
@@ -280,7 +281,7 @@ def test_only_sockets_say_errors_as_positive_numbers() -> None:
 def test_of_a_failing_call_it_is_told_what_was_seen_last_and_where_it_began_to_release() -> None:
     (call,) = calls([
         enter(1, "openat"),
-        event(2, "kmem:kmem_cache_alloc", stack="kmem_cache_alloc alloc_empty_file path_openat do_sys_openat2"),
+        event(2, "kmem:kmem_cache_alloc", stack="kmem_cache_alloc alloc_empty_file path_openat"),
         event(3, "kmem:kmem_cache_free", stack="kmem_cache_free __fput_deferred path_openat do_sys_openat2"),
         event(4, "kmem:kmem_cache_free", stack="kmem_cache_free do_sys_openat2"),
         leave(5, -2, "openat"),
