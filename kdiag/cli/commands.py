@@ -102,6 +102,7 @@ LAZY: Dict[str, Tuple[str, str]] = {
         "kdiag.cli.path",
         "show where a system call's time goes in the kernel, where its error was born",
     ),
+    "doctor": ("kdiag.cli.doctor", "try what this kernel and this user may do, and how to get the rest"),
     "probes": ("kdiag.cli.probes", "list what can be probed here, and why a kind of probe is missing"),
     "read": ("kdiag.cli.read", "sum up a trace file that somebody recorded: events or function_graph"),
     "stream": ("kdiag.cli.stream", "print events of probes as they happen"),

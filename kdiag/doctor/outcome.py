@@ -51,6 +51,8 @@ def refused_by_tracefs(error: TraceFsError, euid: Optional[int], why: str = "") 
     where = "mkdir of an instance" if own and own.end() == len(error.path) else error.path
     if own and own.end() < len(error.path):
         where = f"{error.path[own.end() :]} of a private instance"
+    if error.errno == errno.ENOENT and error.written is None:
+        why = why or "built without it"
     refused = refused_by_errno(where, error.errno, euid, why)
     if error.kernel_log:
         said = error.kernel_log.split("\n")[0]

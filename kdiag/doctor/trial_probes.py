@@ -97,8 +97,6 @@ def _kernel_function(bench: "Bench", kind: str) -> str:
 
 
 def _not_defined(bench: "Bench", error: TraceFsError, why: str) -> Refused:
-    if error.errno == errno.ENOENT and error.written is None:
-        return refused_by_tracefs(error, bench.euid, "built without it: there is no such file")
     if error.errno in _UNKNOWN_COMMAND and not error.kernel_log:
         return refused_by_tracefs(error, bench.euid, why or "this kernel does not know such probes")
     return refused_by_tracefs(error, bench.euid, why)

@@ -11,19 +11,19 @@ from kdiag.doctor.capabilities import ALIASES, CAPABILITIES, Capability
 from kdiag.doctor.mechanism import Trial
 from kdiag.doctor.outcome import NotTried, Refused, refused_by_tracefs
 from kdiag.ftrace.lock import LockHeld
-from kdiag.ftrace.session import Session
+from kdiag.ftrace.session import NotTornDown, Session
 from kdiag.ftrace.tracefs import NoTraceFs, TraceFs, TraceFsError, find_tracefs
 from kdiag.host.base import Host
 from kdiag.kernel.machine import machine_of
 from kdiag.kernel.syscall_symbol import symbols_of_syscall
 
-__all__ = ["Bench", "Trials"]
+__all__ = ["ON_THE_HOST", "RECORDING", "Bench", "Trials"]
 
 #: Small buffers: a trial records a handful of events.
 _BUFFER_KIB = 64
 _DEADLINE_S = 30.0
-_RECORDING = "this is a recording: what a kernel lets one do can only be tried on it"
-_ON_THE_HOST = "run kdiag doctor on the host itself"
+RECORDING = "this is a recording, and what a kernel lets one do can only be tried on it"
+ON_THE_HOST = "run kdiag doctor on the host itself"
 
 
 class Bench:
@@ -124,7 +124,7 @@ class Trials:
 
     def _try(self, capability: Capability) -> Trial:
         if self.host.kind == "recorded":
-            return Trial(capability.id, None, "not tried", _RECORDING, _ON_THE_HOST)
+            return Trial(capability.id, None, "not tried", RECORDING, ON_THE_HOST)
         for need in capability.needs:
             trial = self.try_capability(need)
             if not trial.works:
@@ -140,6 +140,9 @@ class Trials:
             return Trial(capability.id, False, told.detail, told.why, told.remedy or capability.remedy)
         except NoTraceFs as error:
             return Trial(capability.id, False, error.reason, error.reason, error.remedy or capability.remedy)
+        except NotTornDown as error:
+            self.left_behind.append(str(error))
+            return Trial(capability.id, None, "not undone", str(error), "kdiag cleanup")
         except LockHeld as error:
             return Trial(capability.id, None, "not tried", str(error), "wait until it ends")
         except TraceFsError as error:

@@ -17,9 +17,9 @@ LOCKDOWN = "/sys/kernel/security/lockdown"
 
 #: What each mode blocks of what kdiag may use (``security/lockdown/lockdown.c`` and measured on 5.10 to 7.2).
 BLOCKED: Mapping[str, str] = {
-    "none": "nothing",
-    "integrity": "of what kdiag uses, nothing by itself",
-    "confidentiality": "tracefs (mounts, but is empty), kprobes, and reading kernel memory from BPF programs",
+    "none": "blocks nothing",
+    "integrity": "by itself blocks nothing that kdiag uses",
+    "confidentiality": "blocks tracefs (it mounts, but is empty), kprobes, and BPF that reads the kernel",
 }
 
 _FORCED = {
