@@ -32,27 +32,54 @@ class RecordReader:
         self.event = event
         self.least_bytes = event.least_bytes
         self._order = ">" if big_endian else "<"
-        self._names: Tuple[str, ...] = ()
+        self._names: List[str] = []
+        self._parts: List[Tuple[str, int, int]] = []
+        self._texts: List[Tuple[str, int]] = []
         self._others: List[Tuple[str, Callable[[bytes], Value]]] = []
-        self._numbers = self._plan()
+        self._unpack = self._plan().unpack_from
         self.names = tuple(each.name for each in event.fields)
 
     def _plan(self) -> struct.Struct:
-        """Put all numbers that do not overlap into one struct; the others get a function each."""
-        at, code, names = 0, self._order, []
+        """Put all that has a fixed place of its own into one struct; the others get a function each."""
+        at, code = 0, self._order
+        places: List[Tuple[Field, int, int]] = []
+        count = 0
         for field in sorted(self.event.fields, key=lambda each: each.offset_bytes):
-            if field.kind == "integer" and field.offset_bytes >= at:
-                code += "x" * (field.offset_bytes - at) + _CODES[field.size_bytes, field.signed]
-                names.append(field.name)
-                at = field.offset_bytes + field.size_bytes
-            else:
+            one = self._code(field) if field.offset_bytes >= at else None
+            if one is None:
                 self._others.append((field.name, self._other(field)))
-        self._names = tuple(names)
+                continue
+            code += "x" * (field.offset_bytes - at) + one
+            size = (field.length or 1) if field.kind == "array" else 1
+            places.append((field, count, count + size))
+            count += size
+            at = field.offset_bytes + field.size_bytes
+        for field, start, stop in places:
+            # One name a value; what is put together of several, or decoded, is set right afterwards.
+            self._names += [field.name] * (stop - start)
+            if field.kind == "array":
+                self._parts.append((field.name, start, stop))
+            elif field.kind == "string":
+                self._texts.append((field.name, start))
         return struct.Struct(code)
+
+    @staticmethod
+    def _code(field: Field) -> Optional[str]:
+        """Return what struct calls a field; ``None`` where it has no word for it."""
+        if field.kind == "integer":
+            return _CODES[field.size_bytes, field.signed]
+        if field.kind == "array" and field.element_bytes > 1:
+            return f"{field.length}{_CODES[field.element_bytes, field.signed]}"
+        return f"{field.size_bytes}s" if field.kind == "string" else None
 
     def read(self, record: bytes) -> Dict[str, Value]:
         """Return all fields of a record that is at least :attr:`least_bytes` long."""
-        found: Dict[str, Value] = dict(zip(self._names, self._numbers.unpack_from(record)))
+        values = self._unpack(record)
+        found: Dict[str, Value] = dict(zip(self._names, values))
+        for name, start, stop in self._parts:
+            found[name] = values[start:stop]
+        for name, start in self._texts:
+            found[name] = _text(values[start])
         for name, read in self._others:
             found[name] = read(record)
         return found

@@ -21,6 +21,7 @@ from kdiag.ftrace import ring_buffer
 from kdiag.ftrace.event import Event, Fields, Lost, RecordReader
 from kdiag.ftrace.event_format import EventFormat, PageLayout
 from kdiag.ftrace.ring_buffer import Columns
+from kdiag.records import NamedTuple
 
 __all__ = ["EventReader", "Rounds", "live", "recorded"]
 
@@ -28,8 +29,12 @@ Item = Union[Event, Lost]
 Decode = Callable[[bytes, PageLayout], Columns]
 
 _TIME = attrgetter("ts_ns")
-#: TRACE_FLAG_NMI, _HARDIRQ and _SOFTIRQ of include/linux/trace_events.h: each may interrupt those after it.
-_CONTEXTS = ((0x40, 3), (0x08, 2), (0x10, 1))
+#: By context flags (TRACE_FLAG_NMI, _HARDIRQ, _SOFTIRQ): each may interrupt those below.
+_LEVELS = bytes(
+    3 if flags & 0x40 else 2 if flags & 0x08 else 1 if flags & 0x10 else 0 for flags in range(256)
+)
+#: Context flags, preempt count, pid: the same for an event and its stacks.
+_Key = Tuple[int, int, int]
 _STACKS = {"kernel_stack": "stack", "user_stack": "user_stack"}
 #: Kernels before 5.x end a stack with an address of all ones.
 _END_MARKS = (0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
@@ -38,16 +43,24 @@ _END_MARKS = (0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
 class _Held:
     """A record whose stacks may still come; ``event`` is ``None`` for one without a known format."""
 
-    __slots__ = ("context", "done", "event", "key", "stack", "ts_ns", "user_stack")
+    __slots__ = ("event", "key", "level", "stack", "ts_ns", "user_stack")
 
-    def __init__(self, ts_ns: int, event: Optional[Event], key: Tuple[int, int, int]) -> None:
+    def __init__(self, ts_ns: int, event: Optional[Event], key: _Key) -> None:
         self.ts_ns = ts_ns
         self.event = event
         self.key = key
-        self.context = _context(key[0])
-        self.done = False
+        self.level = _LEVELS[key[0]]
         self.stack: Optional[Tuple[int, ...]] = None
         self.user_stack: Optional[Tuple[int, ...]] = None
+
+
+class _Known(NamedTuple):
+    """What is to be done with records of one type."""
+
+    reader: RecordReader
+    name: str
+    least_bytes: int
+    stack: Optional[str]
 
 
 class EventReader:
@@ -67,56 +80,66 @@ class EventReader:
         self.unknown_types: Dict[int, int] = {}
         self.orphan_stacks = 0
         self._decode = decode
-        self._readers = {each.id: RecordReader(each, layout.big_endian) for each in formats}
+        readers = [RecordReader(each, layout.big_endian) for each in formats]
         # The fields that all records begin with are the same for all events of a kernel.
-        first = next(iter(self._readers.values()), None)
-        common = {} if first is None else {each.name: each for each in first.event.common}
-        pid = common.get("common_pid")
-        self._pid = struct.Struct(">i" if layout.big_endian else "<i")
-        self._pid_offset = 4 if pid is None else pid.offset_bytes
+        common = {each.name: each for each in readers[0].event.common} if readers else {}
+        pid_offset = common["common_pid"].offset_bytes if "common_pid" in common else 4
+        #: Context flags, preempt count and pid, from the third byte on.
+        self._head = struct.Struct(f"{'>' if layout.big_endian else '<'}BB{pid_offset - 4}xi")
+        self._least_bytes = pid_offset + 4
+        self._known = {
+            each.event.id: _Known(
+                each, each.event.full_name, max(self._least_bytes, each.least_bytes), _stack_kind(each)
+            )
+            for each in readers
+        }
         self._held: Dict[int, List[_Held]] = {}
         self._newest: Dict[int, int] = {}
 
     def read(self, cpu: int, data: bytes) -> Iterator[Item]:
         """Yield what the next pages of a CPU hold, but for what may still get a stack (:meth:`finish`)."""
         columns = self._decode(data, self.layout)
-        gaps, next_gap = columns.gaps, 0
+        gaps = list(columns.gaps)
         held = self._held.setdefault(cpu, [])
         newest = self._newest.get(cpu, 0)
+        known_types, head, make = self._known, self._head.unpack_from, tuple.__new__
+        next_gap = gaps[0].before if gaps else _ALL
         rows = zip(columns.times_ns, columns.offsets_bytes, columns.sizes_bytes, columns.types)
         for index, (ts_ns, offset, size, type_id) in enumerate(rows):
-            while next_gap < len(gaps) and gaps[next_gap].before <= index:
+            while next_gap <= index:
                 yield from _release(held, _ALL)
-                yield _lost(cpu, gaps[next_gap], newest)
-                next_gap += 1
+                yield _lost(cpu, gaps.pop(0), newest)
+                next_gap = gaps[0].before if gaps else _ALL
             newest = ts_ns
-            reader = self._readers.get(type_id)
-            record = data[offset : offset + size]
-            name = None if reader is None else _stack_kind(reader)
-            if reader is not None and size < max(self._pid_offset + 4, reader.least_bytes):
-                yield from _release(held, _ALL)
-                yield Lost(ts_ns, cpu, 1, _too_short(reader, size))
-                continue
-            key = (0, 0, 0)
-            if size >= self._pid_offset + 4:
-                (pid,) = self._pid.unpack_from(record, self._pid_offset)
-                key = (record[2], record[3], pid)
-            if reader is not None and name is not None:
-                self._attach(held, name, key, _addresses(reader.read(record)))
-                continue
-            event = None
-            if reader is None:
+            known = known_types.get(type_id)
+            if known is None:
                 self.unknown_types[type_id] = self.unknown_types.get(type_id, 0) + 1
+                key = head(data, offset + 2) if size >= self._least_bytes else (0, 0, 0)
+                event = None
             else:
+                reader, name, least, stack = known
+                if size < least:
+                    yield from _release(held, _ALL)
+                    yield Lost(ts_ns, cpu, 1, _too_short(reader, size))
+                    continue
+                key = head(data, offset + 2)
+                record = data[offset : offset + size]
+                if stack is not None:
+                    self._attach(held, stack, key, _addresses(reader.read(record)))
+                    continue
                 fields = Fields(reader, record)
-                event = Event(ts_ns, cpu, key[2], reader.event.full_name, fields, None, None, key[0], key[1])
+                # The constructor of records costs more than all the rest.
+                event = make(Event, (ts_ns, cpu, key[2], name, fields, None, None, key[0], key[1]))
             new = _Held(ts_ns, event, key)
-            for each in held:
-                if each.context >= new.context:
-                    each.done = True
-            yield from _release(held, _DONE)
+            if len(held) == 1 and held[0].level >= new.level:
+                yield from _release(held, _ALL)
+            elif held:
+                for each in held:
+                    if each.level >= new.level:
+                        each.level = _DONE
+                yield from _release(held, -1)
             held.append(new)
-        for gap in gaps[next_gap:]:
+        for gap in gaps:
             yield from _release(held, _ALL)
             yield _lost(cpu, gap, newest)
         self._newest[cpu] = newest
@@ -125,9 +148,7 @@ class EventReader:
         """Yield what is still held for a stack, up to a time at which the stacks would be there already."""
         yield from _release(self._held.get(cpu, []), until_ns)
 
-    def _attach(
-        self, held: List[_Held], name: str, key: Tuple[int, int, int], addresses: Tuple[int, ...]
-    ) -> None:
+    def _attach(self, held: List[_Held], name: str, key: _Key, addresses: Tuple[int, ...]) -> None:
         """Give a stack to the latest event of its context that has none."""
         for each in reversed(held):
             if each.key == key and getattr(each, name) is None:
@@ -136,13 +157,14 @@ class EventReader:
         self.orphan_stacks += 1
 
 
-#: How far to release: what is known to be done, or all.
-_DONE, _ALL = -1, 1 << 64
+#: The level of a record that will get no stack any more, and a time after all others.
+_DONE, _ALL = 9, 1 << 64
 
 
 def _release(held: List[_Held], until_ns: int) -> Iterator[Item]:
+    """Yield, and forget, what comes first and is done, or not younger than ``until_ns``."""
     count = 0
-    while count < len(held) and (held[count].done or held[count].ts_ns <= until_ns):
+    while count < len(held) and (held[count].level == _DONE or held[count].ts_ns <= until_ns):
         each = held[count]
         count += 1
         if each.event is None:
@@ -152,13 +174,6 @@ def _release(held: List[_Held], until_ns: int) -> Iterator[Item]:
         else:
             yield each.event._replace(stack=each.stack, user_stack=each.user_stack)
     del held[:count]
-
-
-def _context(flags: int) -> int:
-    for bit, level in _CONTEXTS:
-        if flags & bit:
-            return level
-    return 0
 
 
 def _stack_kind(reader: RecordReader) -> Optional[str]:
