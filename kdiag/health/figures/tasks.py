@@ -45,8 +45,10 @@ class SleepingTask(NamedTuple):
 
     @property
     def woke(self) -> bool:
-        """Whether it has woken since its state was read: its stack is then that of a task that runs."""
-        return self.detail.syscall is not None and self.detail.syscall.running is True
+        """Whether it has woken since its state was read: its stack is then that of whatever it did next."""
+        call, status = self.detail.syscall, self.detail.status
+        told = status.state if status is not None else None
+        return (call is not None and call.running is True) or told not in (None, "D")
 
     @property
     def place(self) -> Optional[str]:

@@ -67,7 +67,7 @@ def _blocked(window: Window, options: TableOptions) -> Rows:
         notes.append(f"{frozen} of them are frozen by a freezer cgroup")
     woke = sum(task.woke for task in found)
     if woke:
-        notes.append(f"{woke} of them ran again when they were looked at, so it is not told where")
+        notes.append(f"{woke} of them had woken when they were looked at, so it is not told where they slept")
     if woke < len(found) and all(task.place is None for task in found):
         notes.append("where they sleep is shown to root alone")
     if sample.threads_skipped:
@@ -92,7 +92,7 @@ def _blocked_row(task: SleepingTask, sample: Sample, seconds: Optional[float]) -
     detail = task.detail
     call = detail.syscall
     # A kernel thread shows zeros, which are no call of number 0: it has no stack pointer.
-    number = call.number if call is not None and call.stack_pointer else None
+    number = call.number if call is not None and call.stack_pointer and not task.woke else None
     frames = detail.stack.frames[:_SHOWN_FRAMES] if detail.stack is not None and not task.woke else ()
     return BlockedRow(
         task.pid,

@@ -63,9 +63,19 @@ def test_of_a_task_that_woke_while_it_was_looked_at_no_place_is_told() -> None:
     )
     assert blocked.rows == [BlockedRow(900, 900, "root", "dd", None, None, None, None)]
     assert blocked.notes == (
-        "1 of them ran again when they were looked at, so it is not told where",
+        "1 of them had woken when they were looked at, so it is not told where they slept",
         NOT_LOOKED_AT,
     )
+
+
+def test_of_a_task_that_sleeps_otherwise_by_now_no_place_is_told() -> None:
+    """Found on 6.12: a task in D was shown in epoll_wait, which is no uninterruptible sleep."""
+    waits: Dict[str, Content] = {
+        "/proc/900/status": b"State:\tS (sleeping)\n" + status("dd", switches=99),
+        "/proc/900/wchan": b"do_epoll_wait",
+    }
+    (row,) = table(changed(in_d(900, "dd"), last=waits), "blocked").rows
+    assert row == BlockedRow(900, 900, "root", "dd", None, None, None, None)
 
 
 def test_a_kernel_thread_makes_no_system_call_though_it_shows_zeros() -> None:
