@@ -138,7 +138,8 @@ class Outcome:
     """What is known of a run only when it is over; whoever makes the calls fills it in on the way.
 
     ``ended`` says why it ended, in words ("the command ended"). ``events`` counts everything that was read.
-    ``nothing`` says why there is no call, where there is none: what was tried to tell "nobody called it" from
+    ``sums`` are system calls summed up by name (:class:`kdiag.ftrace.syscall_sums.SyscallSum`), in place of
+    calls. ``nothing`` says why there is no call, where there is none: what was tried to tell "nobody called it" from
     "it cannot be seen". ``samples`` is what sampling gives in place of calls.
     """
 
@@ -149,6 +150,7 @@ class Outcome:
         self.events: Optional[int] = None
         self.nothing = ""
         self.samples: Any = None
+        self.sums: Any = None
 
 
 class Capture(NamedTuple):
