@@ -12,7 +12,8 @@ kernel/trace/trace_output.c. The usual form, with ``record-tgid``, with ``irq-in
 A stack is a line ``<stack trace>`` of its own, then one line a function, innermost first; it belongs to the
 latest event of the same CPU and task. The name before the payload is that of the event alone; its system is
 not told. A system call's events have none: ``sys_openat(dfd: ...)``, ``sys_openat -> 0x3``. The function
-tracer prints ``function <-caller``.
+tracer prints ``function <-caller``. What ``trace-cmd report`` prints has the same columns without flags, and is
+read as well.
 
 Traps. A task's name may hold blanks, dashes and brackets; only its width (16 bytes, 8 with
 ``latency-format``) says where it ends. ``<...>`` is a task whose name the kernel forgot. The flags are four
@@ -21,6 +22,7 @@ writes to ``trace_marker`` is printed as it is, line breaks too: it can look lik
 """
 
 import re
+from itertools import chain
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from kdiag.procfs.text import Problem, decode, problem
@@ -77,7 +79,7 @@ _FLAGS = rb"[.#A-Za-z0-9]{4,6}"
 # it.
 _USUAL = re.compile(
     rb"(?:(?P<comm>.{16})|\s*(?P<free>.*?))-(?P<pid>\d{1,10})\s+(?:\(\s*(?P<tgid>\d{1,10}|-+)\)\s+)?\[(?P<cpu>\d{3,5})\]\s+"
-    rb"(?:(?P<flags>" + _FLAGS + rb")\s+)?(?P<time>\d{1,15}\.\d{6}|\d{1,20}): (?P<rest>.*)",
+    rb"(?:(?P<flags>" + _FLAGS + rb")\s+)?(?P<time>\d{1,15}\.\d{6}(?:\d{3})?|\d{1,20}): (?P<rest>.*)",
     re.DOTALL,
 ).fullmatch
 _LATENCY = re.compile(
@@ -92,15 +94,21 @@ _VERBOSE = re.compile(
 ).fullmatch
 _ENTER = re.compile(rb"sys_(\w+)\((.*)\)", re.DOTALL).fullmatch
 _EXIT = re.compile(rb"sys_(\w+) -> (\S+)").fullmatch
-_NAMED = re.compile(rb"(\w+): ?(.*)", re.DOTALL).fullmatch
+_NAMED = re.compile(rb"(\w+): *(.*)", re.DOTALL).fullmatch
 _FUNCTION = re.compile(rb"\S+(?:\(.*\))? <-\S+(?: \[\w+\])?", re.DOTALL).fullmatch
 _RAW_DATA = re.compile(rb"(# [0-9a-f]+ buf:.*)", re.DOTALL).fullmatch
 _SWITCH = re.compile(rb"(\s*\d+:\s*\d+:\S+\s+(?:==>|\+)\s+\[\d+\]\s+.*)", re.DOTALL).fullmatch
-_LOST = re.compile(rb"CPU:(\d{1,5}) \[LOST (?:(\d{1,20}) )?EVENTS\]").fullmatch
+# `DROPPED` is trace-cmd's word, before the first event of a CPU that was overwritten.
+_LOST = re.compile(
+    rb"CPU:(\d{1,5}) \[(?:LOST (?:(\d{1,20}) )?EVENTS|(?:(\d{1,20}) )?EVENTS DROPPED)\]"
+).fullmatch
 _STARTED = re.compile(rb"#+ CPU (\d{1,5}) buffer started #+").fullmatch
 _ENTRIES = re.compile(rb"# entries-in-buffer/entries-written: (\d{1,20})/(\d{1,20})\s+#P:(\d{1,5})").fullmatch
 _STACKS = {b"<stack trace>": 0, b"<user stack trace>": 1}
+_CPUS = re.compile(rb"cpus=(\d{1,5})").fullmatch
 _MARKER = "tracing_mark_write"
+#: So many lines are looked at for one with context.
+_LOOKED_AT = 50
 #: So many events wait for their stacks at most: those of that many CPUs.
 _MOST_WAITING = 1024
 _WANTED = "an event line"
@@ -179,7 +187,8 @@ def parse_trace(lines: Iterable[bytes], path: str = "trace") -> Iterator[Item]:
     header: Optional[Header] = None
     waiting = _Waiting()
     stack: Optional[List[str]] = None
-    bare: Optional[bool] = None
+    in_head = True
+    bare, lines = _without_context(lines)
     for number, line in enumerate(lines, 1):
         text = line[:-1]
         if line[-1:] != b"\n":
@@ -195,9 +204,10 @@ def parse_trace(lines: Iterable[bytes], path: str = "trace") -> Iterator[Item]:
             yield from waiting.end()
             yield mark
             continue
-        if text[:1] == b"#" and bare is None:
+        if in_head and (text[:1] == b"#" or _CPUS(text)):
             header = _header(text, header)
             continue
+        in_head = False
         if header is not None:
             yield header
             header = None
@@ -205,13 +215,12 @@ def parse_trace(lines: Iterable[bytes], path: str = "trace") -> Iterator[Item]:
         rest = text if context is None else context[-1]
         which = _STACKS.get(rest)
         named = (b"", b"") if which is not None else _name(rest)
-        if named is None or (context is None and bare is False):
+        if named is None or (context is None and not bare):
             if context is None and waiting.latest is not None and waiting.latest.event.name == _MARKER:
                 waiting.latest.more.append(decode(text))
             elif text.strip():
                 yield problem(path, number, text, _WANTED)
             continue
-        bare = context is None
         event = TextEvent(number, *(context or _NO_CONTEXT)[:-1], decode(named[0]), decode(named[1]))
         if which is None:
             yield from waiting.add(event)
@@ -223,6 +232,26 @@ def parse_trace(lines: Iterable[bytes], path: str = "trace") -> Iterator[Item]:
     if header is not None:
         yield header
     yield from waiting.end()
+
+
+def _without_context(lines: Iterable[bytes]) -> Tuple[bool, Iterable[bytes]]:
+    """Tell whether events have no context here (``context-info`` off), by the first lines; return all.
+
+    What is no event may well look like one without context, but not where the others have one.
+    """
+    rest = iter(lines)
+    head: List[bytes] = []
+    seen = 0
+    for line in rest:
+        head.append(line)
+        if line[:1] == b"#" or _mark(line[:-1], 0) is not None:
+            continue
+        if _context(line[:-1]) is not None:
+            return False, chain(head, rest)
+        seen += 1
+        if seen >= _LOOKED_AT:
+            break
+    return True, chain(head, rest)
 
 
 def _level(flags: Optional[str]) -> int:
@@ -248,8 +277,8 @@ def _context(text: bytes) -> Optional[_Context]:
     match = _USUAL(text)
     if match is not None:
         comm, free, pid, tgid, cpu, flags, time, rest = match.groups()
-        seconds, point, micros = time.partition(b".")
-        ts_ns = (int(seconds) * 1_000_000 + int(micros)) * 1000 if point else None
+        seconds, point, fraction = time.partition(b".")
+        ts_ns = int(seconds) * 10**9 + int(fraction.ljust(9, b"0")) if point else None
         return (
             decode((free if comm is None else comm).strip(b" ")),
             int(pid),
@@ -294,7 +323,8 @@ def _name(rest: bytes) -> Optional[Tuple[bytes, bytes]]:
 def _mark(text: bytes, number: int) -> Optional[Mark]:
     match = _LOST(text)
     if match is not None:
-        return Mark("lost", number, int(match[1]), None if match[2] is None else int(match[2]))
+        events = match[2] or match[3]
+        return Mark("lost", number, int(match[1]), None if events is None else int(events))
     match = _STARTED(text)
     return None if match is None else Mark("started", number, int(match[1]))
 
@@ -303,6 +333,9 @@ def _header(text: bytes, header: Optional[Header]) -> Header:
     header = header or Header()
     if text.startswith(b"# tracer: "):
         return header._replace(tracer=decode(text[10:].strip()))
+    match = _CPUS(text)
+    if match is not None:
+        return header._replace(cpus=int(match[1]))
     match = _ENTRIES(text)
     if match is None:
         return header

@@ -166,6 +166,28 @@ def test_a_line_without_context_among_others_is_a_problem() -> None:
     assert found[0] == Problem("/t", 2, "ev: b", "an event line")
 
 
+def test_what_looks_like_an_event_is_none_where_events_have_a_context() -> None:
+    found = parsed(b"ev: b\n" * 30 + b"            bash-1       [000] .....     1.000000: ev: a\n")
+    assert [type(each) for each in found] == [Problem] * 30 + [TextEvent]
+
+
+def test_what_trace_cmd_reports_is_read() -> None:
+    text = (
+        b"cpus=2\n"
+        b"CPU:0 [356833 EVENTS DROPPED]\n"
+        b"              dd-4874  [000]  4143.740238: sys_enter:            NR 1 (1, 55ccaf, 1, 0, 0, 0)\n"
+        b"              dd-4874  [000]  4143.740239495: sys_exit:             NR 1 = 1\n"
+    )
+    mark, header, first, second = parsed(text)
+    assert (mark, header) == (Mark("lost", 2, 0, 356833), Header(cpus=2))
+    assert isinstance(first, TextEvent)
+    assert isinstance(second, TextEvent)
+    assert (first.name, first.payload, first.ts_ns) == (
+        "sys_enter", "NR 1 (1, 55ccaf, 1, 0, 0, 0)", 4_143_740_238_000,
+    )  # fmt: skip
+    assert (second.payload, second.ts_ns) == ("NR 1 = 1", 4_143_740_239_495)
+
+
 def test_further_lines_of_a_marker_belong_to_it() -> None:
     line = b"            bash-1       [000] .....     1.000000: tracing_mark_write: one\ntwo three\n"
     (found,) = parsed(line)
