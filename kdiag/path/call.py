@@ -139,8 +139,8 @@ class Outcome:
 
     ``ended`` says why it ended, in words ("the command ended"). ``events`` counts everything that was read.
     ``sums`` are system calls summed up by name (:class:`kdiag.ftrace.syscall_sums.SyscallSum`), in place of
-    calls. ``nothing`` says why there is no call, where there is none: what was tried to tell "nobody called it" from
-    "it cannot be seen". ``samples`` is what sampling gives in place of calls.
+    calls, and ``samples`` is what sampling gives. ``nothing`` says why there is no call, where there is none:
+    what was tried to tell "nobody called it" from "it cannot be seen".
     """
 
     def __init__(self) -> None:
