@@ -59,11 +59,9 @@ def _questions() -> "Tuple[Question, ...]":
         Mechanism("procfs", ("procfs", "psi"), "files of /proc and /sys, pressure included"),
         Mechanism("procfs", ("procfs",), "files of /proc and /sys, without pressure (PSI)"),
     )
-    traces = (
-        Mechanism(
-            "events", ("tracefs", "instances", "events", "raw_buffers"), "each event, from binary buffers"
-        ),
-    )
+    tracing = ("tracefs", "instances", "events")
+    counting = tuple(each._replace(needs=(*tracing, *each.needs)) for each in count.MECHANISMS)
+    traces = (Mechanism("events", (*tracing, "raw_buffers"), "each event, from binary buffers"),)
     lists = (
         Mechanism("kprobes", ("tracefs", "kprobes", "uprobes"), "events, functions of kernel and programs"),
         Mechanism("uprobes", ("tracefs", "uprobes"), "events, functions of programs"),
@@ -73,8 +71,8 @@ def _questions() -> "Tuple[Question, ...]":
         Question("snapshot", reads, True),
         Question("check", reads, True),
         Question("path", path.MECHANISMS),
-        Question("count PROBE", count.MECHANISMS),
-        Question("count EVENT", tuple(each for each in count.MECHANISMS if each.name != "profile")),
+        Question("count PROBE", counting),
+        Question("count EVENT", tuple(each for each in counting if each.name != "profile")),
         Question("stream", traces),
         Question("probes", lists),
         Question("cleanup", (Mechanism("tracefs", ("tracefs",), "what a killed kdiag left"),)),

@@ -81,14 +81,6 @@ def _missing(trials: Sequence[Trial], style: Style) -> Iterator[str]:
         yield ""
         yield from led_lines("ok", "Everything that kdiag knows to use works here.", "", style)
         return
-    if (
-        all(trial.detail == "not tried" and trial.works is None for trial in alone)
-        and len({trial.why for trial in alone}) == 1
-    ):
-        yield ""
-        yield from wrap(style.safe(f"Nothing was tried: {alone[0].why}."), style.width, 2)
-        yield from wrap(style.safe(f"To know: {alone[0].remedy}."), style.width, 2)
-        return
     yield ""
     yield style.paint("title", "What does not work here, and how to get it")
     for trial in alone:
