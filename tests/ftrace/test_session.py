@@ -6,7 +6,7 @@ import pytest
 
 from kdiag.ftrace.dynamic_events import DynamicEvents
 from kdiag.ftrace.lock import OWNER, is_held
-from kdiag.ftrace.session import NotTornDown, Session, parse_stats
+from kdiag.ftrace.session import CannotFollow, NotTornDown, Session, parse_stats
 from kdiag.ftrace.tracefs import PlannedTraceFs, TraceFsError
 from tests.ftrace.tracefs_folder import FolderTraceFs, LiveMemoryHost, tracefs_in
 
@@ -95,6 +95,16 @@ def test_threads_are_asked_for_until_no_new_one_shows_up(tmp_path: Path) -> None
     with Session(tracefs_in(tmp_path), LiveMemoryHost({})) as session:
         session.follow(lambda: next(answers))
         assert session.instance.read("set_event_pid") == "123"
+
+
+def test_in_a_pid_namespace_of_its_own_kdiag_follows_nobody_and_says_so(tmp_path: Path) -> None:
+    host = LiveMemoryHost({}, links={"/proc/1/ns/pid": "pid:[4026532179]"})
+    with Session(tracefs_in(tmp_path), host) as session:
+        with pytest.raises(CannotFollow, match="--root /host"):
+            session.follow([7])
+        session.exclude_self()
+        assert session.instance.read("set_event_pid") == session.instance.read("set_event_notrace_pid") == ""
+        assert session.notes == ["kdiag's own events are not left out: it runs in a PID namespace of its own"]
 
 
 def test_many_threads_go_in_several_writes(tmp_path: Path) -> None:

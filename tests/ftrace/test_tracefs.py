@@ -1,5 +1,6 @@
 import errno
 import os
+import tempfile
 from pathlib import Path
 from typing import List
 
@@ -10,7 +11,8 @@ from kdiag.ftrace.tracefs import NoTraceFs, PlannedTraceFs, TraceFs, TraceFsErro
 from kdiag.host.memory import MemoryHost
 from tests.ftrace.tracefs_folder import LiveMemoryHost, tracefs_in
 
-MOUNT = b"30 20 0:7 / %s %s - tracefs tracefs %s\n"
+_DEVICE = os.stat(tempfile.gettempdir()).st_dev
+MOUNT = b"30 20 %d:%d / %%s %%s - tracefs tracefs %%s\n" % (os.major(_DEVICE), os.minor(_DEVICE))
 
 
 def test_writing_replaces_and_appending_adds(tmp_path: Path) -> None:
@@ -115,6 +117,16 @@ def test_one_that_is_not_mounted_is_mounted_where_nobody_sees_it(
     assert found.read("tracing_on") == "1\n"
 
 
+def test_a_folder_below_which_the_hosts_mount_is_not_in_sight_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.makedirs(tmp_path / "sys/kernel/tracing")
+    monkeypatch.setattr(private_mount, "mount_privately", lambda: _no_mount("tracefs"))
+    elsewhere = b"30 20 0:4095 / /sys/kernel/tracing rw - tracefs tracefs rw\n"
+    with pytest.raises(NoTraceFs, match="tracefs is not mounted"):
+        find_tracefs(_host(tmp_path, elsewhere))
+
+
 @pytest.mark.parametrize(
     ("table", "reason", "remedy"),
     [
@@ -150,5 +162,6 @@ def test_one_that_may_not_be_looked_into_is_told_as_that(
         raise TraceFsError("/sys/kernel/tracing", errno.EACCES)
 
     monkeypatch.setattr(tracefs.TraceFs, "list", denied)
+    os.makedirs(tmp_path / "sys/kernel/tracing")
     with pytest.raises(NoTraceFs, match=r"/sys/kernel/tracing: not permitted.*root"):
         find_tracefs(_host(tmp_path, MOUNT % (b"/sys/kernel/tracing", b"rw", b"rw")))

@@ -3,7 +3,7 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Dict, Mapping
+from typing import Mapping, Optional
 
 from kdiag.ftrace.tracefs import TraceFs
 from kdiag.host.memory import MemoryHost
@@ -78,8 +78,10 @@ class LiveMemoryHost(MemoryHost):
 
     kind = "live"
 
-    def __init__(self, files: Dict[str, bytes], root: str = "/") -> None:
-        super().__init__([{**FILES, **files}])
+    def __init__(
+        self, files: Mapping[str, bytes], root: str = "/", links: Optional[Mapping[str, str]] = None
+    ) -> None:
+        super().__init__([{**FILES, **files}], links=links)
         self.root = root
 
 

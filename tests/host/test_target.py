@@ -127,6 +127,7 @@ def test_the_descriptor_of_a_process_can_be_read_when_it_ends() -> None:
         assert select.select([ended], [], [], 0)[0] == []
         target.release()
         assert select.select([ended], [], [], 30)[0] == [ended]
+        _until(target.ended)
     finally:
         os.close(ended)
 
