@@ -12,8 +12,8 @@ kernel/trace/trace_output.c. The usual form, with ``record-tgid``, with ``irq-in
 A stack is a line ``<stack trace>`` of its own, then one line a function, innermost first; it belongs to the
 latest event of the same CPU and task. The name before the payload is that of the event alone; its system is
 not told. A system call's events have none: ``sys_openat(dfd: ...)``, ``sys_openat -> 0x3``. The function
-tracer prints ``function <-caller``. What ``trace-cmd report`` prints has the same columns without flags, and is
-read as well.
+tracer prints ``function <-caller``. What ``trace-cmd report`` prints has the same columns without flags, and
+is read as well.
 
 Traps. A task's name may hold blanks, dashes and brackets; only its width (16 bytes, 8 with
 ``latency-format``) says where it ends. ``<...>`` is a task whose name the kernel forgot. The flags are four
@@ -221,7 +221,7 @@ def parse_trace(lines: Iterable[bytes], path: str = "trace") -> Iterator[Item]:
             elif text.strip():
                 yield problem(path, number, text, _WANTED)
             continue
-        event = TextEvent(number, *(context or _NO_CONTEXT)[:-1], decode(named[0]), decode(named[1]))
+        event = TextEvent(number, *(context or _NO_CONTEXT)[:-1], decode(named[0]), decode(named[1]), (), ())
         if which is None:
             yield from waiting.add(event)
             continue
