@@ -1,6 +1,9 @@
 """Every recorded host is parsed whole, and found to be what its findings say, at rest and under load."""
 
+import re
+import tarfile
 from pathlib import Path
+from typing import Dict
 
 import pytest
 
@@ -34,6 +37,27 @@ def test_a_recorded_host_is_found_as_it_was(recording: Path) -> None:
     assert snapshot.problems == ()
     assert not [failure for failure in snapshot.failures if failure.kind == "not_recorded"]
     assert findings_of(snapshot) == findings_file(recording).read_text()
+
+
+def files_of(recording: Path) -> Dict[str, bytes]:
+    with tarfile.open(recording) as tar:
+        members = ((member.name, tar.extractfile(member)) for member in tar.getmembers())
+        return {name: file.read() for name, file in members if file is not None}
+
+
+@pytest.mark.parametrize("recording", RECORDED, ids=name_of)
+def test_a_recorded_host_tells_nothing_of_the_machine_that_recorded_it(recording: Path) -> None:
+    for name, data in files_of(recording).items():
+        if name.endswith("/kernel/hostname"):
+            assert data == b"host\n"
+        elif name.endswith("mountinfo"):
+            assert not re.search(rb"^(\S+ ){3,4}/(mnt|work|home|root|run/lab)", data, re.M)
+        elif re.search(r"/proc/\d+(/task/\d+)?/stat$", name):
+            comm, _, rest = data.partition(b"(")[2].rpartition(b")")
+            kernel_thread = int(rest.split()[6]) & 0x00200000
+            assert kernel_thread or comm.startswith((b"app-", b"kd-")), data
+        elif re.search(r"/proc/\d+(/task/\d+)?/status$", name) and b"\nVmSize:" in data:
+            assert data.startswith((b"Name:\tapp-", b"Name:\tkd-")), data
 
 
 LOADED = [recording for recording in RECORDED if recording.name.startswith("load")]
