@@ -25,41 +25,69 @@ _NR_EXIT = re.compile(r"NR (\d{1,6}) = (-?\d{1,20})$").match
 
 
 class _Syscall:
+    """All calls of one system call."""
+
     def __init__(self) -> None:
         self.calls = 0
         self.errors: Dict[int, int] = {}
-        #: How often each number of microseconds: few different ones even among many calls.
-        self.times_us: Dict[int, int] = {}
+        self.total_ns = 0
+        self.min_ns: Optional[int] = None
+        self.max_ns = 0
+        #: How often each time: few different ones even among many calls.
+        self.times_ns: Dict[int, int] = {}
+
+    def add(self, time_ns: int) -> None:
+        """Take the time of one call."""
+        self.total_ns += time_ns
+        self.min_ns = time_ns if self.min_ns is None else min(self.min_ns, time_ns)
+        self.max_ns = max(self.max_ns, time_ns)
+        kept = time_ns if time_ns % 1000 == 0 else _three_digits(time_ns)
+        self.times_ns[kept] = self.times_ns.get(kept, 0) + 1
 
     def row(self, name: str) -> SyscallRow:
+        """Return the sums."""
         errors = tuple(sorted(self.errors.items(), key=lambda each: (-each[1], each[0])))
-        timed = sum(self.times_us.values())
-        if not timed:
+        timed = sum(self.times_ns.values())
+        if self.min_ns is None:
             return SyscallRow(name, self.calls, 0, errors, None, None, None, None, None, None)
-        ordered = sorted(self.times_us.items())
-        total = sum(us * times for us, times in ordered)
+        ordered = sorted(self.times_ns.items())
 
         def at(share: float) -> float:
             """Return the time that this share of the calls did not exceed (nearest rank)."""
             wanted, seen = ceil(share * timed), 0
-            for us, times in ordered:
+            for time_ns, times in ordered:
                 seen += times
                 if seen >= wanted:
-                    return float(us)
-            return float(ordered[-1][0])
+                    return time_ns / 1000
+            return ordered[-1][0] / 1000
 
         return SyscallRow(
             name,
             self.calls,
             timed,
             errors,
-            float(total),
-            float(ordered[0][0]),
-            total / timed,
+            self.total_ns / 1000,
+            self.min_ns / 1000,
+            self.total_ns / timed / 1000,
             at(0.5),
             at(0.99),
-            float(ordered[-1][0]),
+            self.max_ns / 1000,
         )
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether all times are whole microseconds: those of a text without nanoseconds."""
+        return all(time_ns % 1000 == 0 for time_ns in self.times_ns)
+
+
+def _three_digits(number: int) -> int:
+    """Return a number with its first three digits alone: there are too many times to the nanosecond to keep.
+
+    >>> _three_digits(1_234_567), _three_digits(999)
+    (1230000, 999)
+    """
+    step: int = 10 ** max(0, len(str(number)) - 3)
+    return number // step * step
 
 
 class EventLines:
@@ -112,6 +140,11 @@ class EventLines:
             self.notes.append(
                 "raw_syscalls tells numbers only; --machine x86_64 (or aarch64) names them as there"
             )
+        timed = [each for each in self.syscalls.values() if each.times_ns]
+        if timed and all(each.is_coarse for each in timed):
+            self.notes.append(
+                "this text has whole microseconds: a time of 0 is one of less than a microsecond"
+            )
         tasks = sorted(self.by_task.items(), key=lambda each: (-each[1], str(each[0])))
         kinds = sorted(self.by_event.items(), key=lambda each: (-each[1][0], each[0]))
         calls = sorted(
@@ -157,8 +190,7 @@ class EventLines:
         if entered is None or entered[0] != name:
             known.calls += 1  # its begin is not in the file
         elif entered[1] is not None and event.ts_ns is not None:
-            us = (event.ts_ns - entered[1]) // 1000
-            known.times_us[us] = known.times_us.get(us, 0) + 1
+            known.add(event.ts_ns - entered[1])
         errno = None if retval is None else retval_errno(retval)
         if errno is not None:
             known.errors[errno] = known.errors.get(errno, 0) + 1
