@@ -33,7 +33,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m bench
 
 # Records every host and every capture of tracefs again, in the lab's guests; takes half an hour.
-fixtures: $(VENV)/.test
+fixtures: $(VENV)/.lab
 	$(BIN)/python -m fixtures.record_hosts
 
 fixture: $(VENV)/.run
