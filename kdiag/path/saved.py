@@ -239,7 +239,7 @@ def _tree_to_json(root: Call) -> List[List[Any]]:
     return rows
 
 
-_DEFAULTS: Tuple[Any, ...] = (-1, "", None, None, None, None, None, "", 0, None, 1, [])
+_DEFAULTS: Tuple[Any, ...] = (-1, None, None, None, None, None, None, "", 0, None, 1, [])
 
 
 def _call_from_json(record: Any) -> SyscallCall:

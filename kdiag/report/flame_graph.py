@@ -70,7 +70,7 @@ def flame_graph(call: SyscallCall, title: str) -> Iterator[str]:
     )
     yield f'<rect width="100%" height="100%" fill="#fff"/><title>{_text(title)}</title>'
     yield f'<text x="8" y="20" font-size="15">{_text(title)}</text>'
-    said = f"{call.name}({call.args}) = {result_text(call)}, {time_text(call.duration_ns)}"
+    said = f"{call.name}({call.args or '...'}) = {result_text(call)}, {time_text(call.duration_ns)}"
     yield f'<text x="8" y="38">{_text(_cut(said, _WIDTH - 16))}</text>'
     if any(box[0].inferred for box in boxes):
         note = "hatched: seen on stacks of events; its width is a lower bound of its time"

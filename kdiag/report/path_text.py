@@ -130,7 +130,8 @@ def origin_text(origin: ErrorOrigin) -> str:
         return f"{name}: first returned by {where}{called}{back}; {origin.words}"
     if origin.certainty == INFERRED:
         way = f" < {' < '.join(origin.callers)}" if origin.callers else ""
-        return f"{name}: inferred: born in or below {where}{way}: {origin.words}"
+        born = "first told in" if origin.words.startswith("here ") else "born in or below"
+        return f"{name}: inferred: {born} {where}{way}: {origin.words}"
     return f"{name}: where it was born is not known: {origin.words}"
 
 
