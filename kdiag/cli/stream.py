@@ -69,6 +69,7 @@ def command(
             tracefs = PlannedTraceFs(tracefs)
         target = target_of(host, command_of(ctx), pid, comm, stdout=2 if as_json else None)
         shown = shown_target(target)
+        printer = StreamJson(host_name(host)) if as_json else StreamText(style_of_output())
         try:
             stream = Stream(
                 tracefs,
@@ -80,11 +81,9 @@ def command(
                 target=target,
                 for_s=for_s,
                 stop=lambda: stop.wanted,
+                on_start=lambda: write(printer.begin(shown, host.facts.wall_clock_ns)),
                 on_round=sys.stdout.flush,
             )
-            printer = StreamJson(host_name(host)) if as_json else StreamText(style_of_output())
-            if not dry_run:
-                write(printer.begin(shown, host.facts.wall_clock_ns))
             with closing(stream.rows()) as rows:
                 for row in rows:
                     sys.stdout.writelines(f"{line}\n" for line in printer.row(row))

@@ -76,7 +76,7 @@ class Functions(NamedTuple):
         """Return names that somebody may have meant."""
         base = name.partition("+")[0].rpartition(":")[2]
         parts = [each for each in self.names if base and base in each][:200]
-        return get_close_matches(base, parts or self._alike(base), _MOST_NEAR, 0.5)
+        return get_close_matches(base, parts or self._alike(base), _MOST_NEAR, 0.7)
 
     def _alike(self, name: str) -> Sequence[str]:
         """Return names of about the same length and the same begin: comparing with all takes seconds."""

@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from kdiag.ftrace.event_format import EventFormat, PageLayout, parse_format, parse_header_page
-from kdiag.ftrace.lock import GATE, OWNER, take_soon
+from kdiag.ftrace.lock import GATE, OWNER, LockHeld, take_soon
 from kdiag.ftrace.tracefs import TraceFs, TraceFsError
 from kdiag.host.base import Host, ReadError
 from kdiag.procfs.cpulist import parse_cpulist
@@ -30,7 +30,15 @@ from kdiag.procfs.meminfo import parse_meminfo
 from kdiag.procfs.pid_stat import parse_pid_stat
 from kdiag.records import NamedTuple
 
-__all__ = ["CpuStats", "NotTornDown", "Session", "parse_stats", "signals_held"]
+__all__ = [
+    "CannotFollow",
+    "CpuStats",
+    "NotTornDown",
+    "Session",
+    "parse_stats",
+    "pids_are_the_kernels",
+    "signals_held",
+]
 
 #: What a new instance must not inherit from the top level, and what kdiag relies on; those that a kernel does
 #: not have are left out.
@@ -56,6 +64,7 @@ _RMDIR_POLL_S = 0.02
 _MOST_PAGES_AT_ONCE = 256
 #: set_event_pid takes many ids in one write, as long as they fit in the kernel's parse buffer one by one.
 _TIDS_A_WRITE = 64
+_INITIAL_PID_NAMESPACE = "pid:[4026531836]"
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -73,6 +82,10 @@ class CpuStats(NamedTuple):
     def lost(self) -> int:
         """Events that nobody will ever read."""
         return self.overrun + self.commit_overrun + self.dropped
+
+
+class CannotFollow(Exception):
+    """Ids of threads mean something else to the kernel than to kdiag; the message says what to do."""
 
 
 class NotTornDown(Exception):
@@ -140,12 +153,23 @@ class Session:
 
     # What is to be traced
 
+    def resize(self, buffer_kib_per_cpu: Optional[int]) -> None:
+        """Give the buffers another size, ``None`` for the usual one; pauses tracing, and loses what they hold."""
+        self.buffer_kib_per_cpu = self._buffer_kib(buffer_kib_per_cpu)
+        self.instance.write("buffer_size_kb", str(self.buffer_kib_per_cpu))
+
     def follow(self, tids: Union[Sequence[int], Callable[[], Sequence[int]]]) -> None:
         """Trace only these threads, and those that they make from now on.
 
         Given a function that lists them, it is asked until it names no new one: a thread that is born while
         the list is read would be missed otherwise.
         """
+        if not pids_are_the_kernels(self.host):
+            raise CannotFollow(
+                "threads cannot be followed: kdiag runs in a PID namespace of its own, and the kernel knows "
+                "threads by their ids outside of it; mount the host's /proc (as /host/proc) and give "
+                "--root /host, or trace all processes"
+            )
         self.option("event-fork", True)
         known: Set[int] = set()
         while True:
@@ -160,6 +184,9 @@ class Session:
     def exclude_self(self) -> None:
         """Leave out kdiag's own threads (not needed with :meth:`follow`)."""
         own = self.host.facts.reader_pid or os.getpid()
+        if not pids_are_the_kernels(self.host):
+            self.notes.append("kdiag's own events are not left out: it runs in a PID namespace of its own")
+            return
         tids = [int(name) for name in self.host.list(f"/proc/{own}/task")]
         if self.instance.exists("set_event_notrace_pid"):  # since 5.7
             self.instance.append("set_event_notrace_pid", " ".join(map(str, tids)))
@@ -351,8 +378,7 @@ class Session:
                 instance.write(f"options/{name}", "1" if on else "0")
         self._held.append(instance.open("free_buffer", os.O_WRONLY))
         instance.write("trace_clock", self.clock)
-        self.buffer_kib_per_cpu = self._buffer_kib(asked_kib)
-        instance.write("buffer_size_kb", str(self.buffer_kib_per_cpu))
+        self.resize(asked_kib)
         if instance.exists("buffer_percent"):  # since 5.0
             instance.write("buffer_percent", str(_WAKE_PCT))
         # Since 6.19: what programs write and send is theirs, so it is recorded for those only who ask for it.
@@ -402,6 +428,7 @@ class Session:
             attempt(lambda: self.instance.write("events/enable", "0"))
         for undo in reversed(self._undo):
             attempt(undo)
+        gate = self._take_gate()
         for descriptor in self._held:
             os.close(descriptor)
         self._held = []
@@ -409,7 +436,19 @@ class Session:
             remove_instance(self.tracefs, self.name)
         except TraceFsError as error:
             errors.append(error)
+        finally:
+            if gate is not None:
+                os.close(gate)
         return errors
+
+    def _take_gate(self) -> Optional[int]:
+        """Keep reapers out for a moment: an instance without its lock looks like one that was left behind."""
+        if self.tracefs.planned:
+            return None
+        try:
+            return take_soon(self.tracefs, GATE, _GATE_TIMEOUT_S)
+        except (LockHeld, TraceFsError):
+            return None  # a reaper would remove the instance, which is what is to be done
 
     # Pieces
 
@@ -473,6 +512,18 @@ def parse_stats(cpu: int, text: str) -> CpuStats:
     if missing:
         raise ValueError(f"per_cpu/cpu{cpu}/stats has no {', '.join(missing)}: loss cannot be counted")
     return CpuStats(cpu, *(found[name] for name in wanted))
+
+
+def pids_are_the_kernels(host: Host) -> bool:
+    """Tell whether ids in the host's procfs are those of the initial PID namespace, as in tracefs.
+
+    Its process 1 tells: the initial namespace has a fixed number (PROC_PID_INIT_INO). Where that cannot be
+    read, they are taken for the same.
+    """
+    try:
+        return host.readlink("/proc/1/ns/pid") == _INITIAL_PID_NAMESPACE
+    except ReadError:
+        return True
 
 
 def session_name(host: Host) -> str:

@@ -292,9 +292,9 @@ def find_tracefs(host: Host, *, mount: bool = True) -> TraceFs:
         raise NoTraceFs("a recording has no tracefs", "run this on the host itself")
     denied: List[str] = []
     read_only: Optional[TraceFs] = None
-    for place, writable in _mounted(host):
+    for place, writable, device in _mounted(host):
         found = TraceFs(_below_root(host, place), shown=place)
-        problem = _what_is_wrong(found)
+        problem = _what_is_wrong(found, device)
         if problem == errno.EACCES:
             denied.append(place)
         elif problem is None and writable:
@@ -312,14 +312,14 @@ def find_tracefs(host: Host, *, mount: bool = True) -> TraceFs:
     raise NoTraceFs("tracefs is not mounted", f"mount -t tracefs tracefs {_USUAL}")
 
 
-def _mounted(host: Host) -> List[Tuple[str, bool]]:
-    """Return where tracefs may be, the usual place first, and whether it is mounted for writing."""
+def _mounted(host: Host) -> List[Tuple[str, bool, Optional[int]]]:
+    """Return where tracefs may be, the usual place first, whether for writing, and its device."""
     try:
         mounts = parse_mountinfo(host.read("/proc/self/mountinfo")).mounts
     except ReadError:
-        return [(_USUAL, True), ("/sys/kernel/debug/tracing", True)]
+        return [(_USUAL, True, None), ("/sys/kernel/debug/tracing", True, None)]
     places = [
-        (mount.mount_point, not mount.read_only)
+        (mount.mount_point, not mount.read_only, os.makedev(mount.major, mount.minor))
         for mount in mounts
         if mount.fs_type == "tracefs" and mount.root == "/"
     ]
@@ -333,11 +333,16 @@ def _below_root(host: Host, place: str) -> str:
     return prefix + place
 
 
-def _what_is_wrong(tracefs: TraceFs) -> Optional[int]:
-    """Return the errno of looking into it, ENOENT where it is not really there or covered; raise if empty."""
+def _what_is_wrong(tracefs: TraceFs, device: Optional[int]) -> Optional[int]:
+    """Return the errno of looking into it, ENOENT where it is not really there or covered; raise if empty.
+
+    What is mounted in the host's namespace need not be in sight below a root that was bound elsewhere.
+    """
     try:
+        if device is not None and os.stat(tracefs.root).st_dev != device:
+            return errno.ENOENT
         names = tracefs.list()
-    except TraceFsError as error:
+    except (OSError, TraceFsError) as error:
         return errno.EACCES if error.errno in (errno.EACCES, errno.EPERM) else errno.ENOENT
     if not names:
         raise NoTraceFs(_CONFIDENTIALITY, _LOCKDOWN_REMEDY)

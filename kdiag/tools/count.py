@@ -6,8 +6,8 @@ profile    ``kprobe_profile``, ``uprobe_profile``: the kernel counts each probe,
 stream     every event is recorded, read and counted; what the buffer loses is said
 =========  =================================================================================================
 
-Traps. ``hist`` names a thread as it was called when its first event came. A kretprobe misses calls when
-more are under way than it has room for; the kernel counts those (``missed``). A ``pid`` is a thread's id.
+Traps. A kretprobe misses calls when more are under way than it has room for; the kernel counts those
+(``missed``). A ``pid`` is a thread's id.
 """
 
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
@@ -38,12 +38,13 @@ MECHANISMS = (
 #: Keys of histograms by what is asked; of several names the kernel knows one.
 _KEYS: Dict[str, Tuple[str, ...]] = {
     "": ("common_type", "common_pid"),
-    "comm": ("common_pid.execname",),
+    "comm": ("common_comm",),  # since 6.17
     "pid": ("common_pid",),
     "cpu": ("common_cpu", "cpu"),  # since 5.15; before
     "stack": ("common_stacktrace", "stacktrace"),  # since 6.3; before
 }
 _HIST_SIZE = 16384
+_LEAST_KIB = 64
 _PROFILED = {
     "kprobe": "kprobe_profile",
     "kretprobe": "kprobe_profile",
@@ -101,7 +102,9 @@ def count(
     Raises :exc:`~kdiag.doctor.mechanism.NoMechanism`, and what the session raises.
     """
     catalogue = catalogue or Catalogue(tracefs, host)
-    with Session(tracefs, host, deadline_s=None if for_s is None else for_s + 60) as session:
+    deadline_s = None if for_s is None else for_s + 60
+    # What the kernel counts needs no room in the buffers.
+    with Session(tracefs, host, buffer_kib_per_cpu=_LEAST_KIB, deadline_s=deadline_s) as session:
         if target is not None:
             session.follow(target.tids)
         else:
@@ -131,6 +134,9 @@ def _trials(
 
     def hist_triggers() -> Trial:
         why = _why_no_hist(session)
+        if not why and by == "comm" and _KEYS["comm"][0] not in session.tracefs.read("README"):
+            # ``common_pid.execname`` names a thread as it was called at its first event: before its exec.
+            why = "on this kernel they do not know a thread's name at each event"
         return Trial("triggers", not why, why=why, remedy="a kernel with CONFIG_HIST_TRIGGERS")
 
     def probe_profile() -> Trial:
@@ -281,6 +287,7 @@ class _Stream(_Counter):
 
     def set_up(self, places: Sequence[Place], catalogue: Catalogue) -> Dict[str, Place]:
         self.comms = Comms(self.session)
+        self.session.resize(None)
         if self.by == "stack":
             self.session.option("stacktrace", True)
             self._names = StackNames(self.session.host)

@@ -10,6 +10,7 @@ from typing import Callable, Dict, List, Tuple
 
 from kdiag.ftrace.event import Event, Value
 from kdiag.ftrace.event_format import EventFormat, Field, argument
+from kdiag.ftrace.reap import group_of
 from kdiag.ftrace.retval import retval_errno, signed_64
 from kdiag.kernel import errno_names, flags, syscalls
 
@@ -61,7 +62,7 @@ class FieldNames:
 
         def show(value: Value) -> str:
             if value is None:
-                return "?"
+                return "(fault)"  # as the kernel prints what it could not read
             if isinstance(value, str):
                 return f'"{value}"'
             if isinstance(value, bytes):
@@ -85,6 +86,8 @@ class FieldNames:
             return _state
         if field.name == "dev" and field.size_bytes == 4:
             return _device
+        if group_of(event.system, event.name) is not None:  # arguments of probes have no types of their own
+            return lambda value: str(value) if abs(value) < 1 << 32 else hex(value & 0xFFFF_FFFF_FFFF_FFFF)
         return lambda value: hex_or_decimal(field, value)
 
     def _argument(self, event: EventFormat, field: Field) -> Callable[[int], str]:

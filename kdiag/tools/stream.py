@@ -52,7 +52,8 @@ class LostHere(NamedTuple):
 class Stream:
     """A running stream; :meth:`rows` yields as it goes, the totals are there afterwards.
 
-    ``on_round`` is called after each reading of all buffers: a good time to flush what was printed.
+    ``on_start`` is called when all is set up, ``on_round`` after each reading of all buffers: a good time to
+    flush what was printed.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class Stream:
         target: Optional[Target] = None,
         for_s: Optional[float] = None,
         stop: Callable[[], bool] = lambda: False,
+        on_start: Callable[[], object] = lambda: None,
         on_round: Callable[[], object] = lambda: None,
     ) -> None:
+        self._on_start = on_start
         self._on_round = on_round
         self._tracefs = tracefs
         self._host = host
@@ -103,6 +106,7 @@ class Stream:
             session.start()
             if session.instance.planned:
                 return
+            self._on_start()
             if self._target is not None:
                 self._target.release()
             ending = Ending(self._target, self._for_s, self._stop)

@@ -80,7 +80,7 @@ def test_what_has_no_word_stays_as_it_is() -> None:
     made = _format("a", "b", "void * ptr", "int n", "char text[8]", "u8 raw[8]", "int gone")
     values = {"ptr": 0xFFFF000000000010, "n": -5, "text": 'a"b', "raw": b"\x01\x02", "gone": None}
     assert _shown(made, values) == [
-        ("ptr", "0xffff000000000010"), ("n", "-5"), ("text", '"a"b"'), ("raw", "0102"), ("gone", "?"),
+        ("ptr", "0xffff000000000010"), ("n", "-5"), ("text", '"a"b"'), ("raw", "0102"), ("gone", "(fault)"),
     ]  # fmt: skip
 
 
