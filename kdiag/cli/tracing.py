@@ -186,7 +186,7 @@ def told_as_failures() -> Iterator[None]:
     from kdiag.ftrace.global_state import GlobalBusy
     from kdiag.ftrace.journal import UnsafeFolder
     from kdiag.ftrace.probe import BadProbe
-    from kdiag.ftrace.session import NotTornDown
+    from kdiag.ftrace.session import CannotFollow, NotTornDown
     from kdiag.ftrace.tracefs import NoTraceFs, TraceFsError
 
     try:
@@ -194,6 +194,7 @@ def told_as_failures() -> Iterator[None]:
     except NoTraceFs as error:
         raise Failed(f"tracing is not possible here: {error.reason}", *_instead(error.remedy)) from None
     except (
+        CannotFollow,
         TraceFsError,
         NotTornDown,
         GlobalBusy,

@@ -154,7 +154,7 @@ class Session:
     # What is to be traced
 
     def resize(self, buffer_kib_per_cpu: Optional[int]) -> None:
-        """Give the buffers another size, ``None`` for the usual one; pauses tracing, and loses what they hold."""
+        """Give the buffers another size, ``None`` for the usual one; what they hold is lost."""
         self.buffer_kib_per_cpu = self._buffer_kib(buffer_kib_per_cpu)
         self.instance.write("buffer_size_kb", str(self.buffer_kib_per_cpu))
 

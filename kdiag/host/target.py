@@ -49,6 +49,8 @@ class Target:
         #: The exit status as shells count it (128 + signal), once a started command has ended.
         self.exit_status: Optional[int] = None
         self.started = False
+        #: The command as this process knows it; the host's procfs may be that of another PID namespace.
+        self._child = 0
         self._go: Optional[int] = None
         self._told: Optional[int] = None
         self._born = [_start_ticks(host, pid) for pid in pids]
@@ -67,8 +69,8 @@ class Target:
             _become(argv, go_read, told_write, stdout)
         os.close(go_read)
         os.close(told_write)
-        made = cls(host, (pid,), " ".join(argv))
-        made.started, made._go, made._told = True, go_write, told_read
+        made = cls(host, (_as_host_shows(host, pid),), " ".join(argv))
+        made.started, made._child, made._go, made._told = True, pid, go_write, told_read
         return made
 
     @classmethod
@@ -105,7 +107,7 @@ class Target:
         For a started command only, with Linux 5.3 and Python 3.9; who asks closes it.
         """
         try:
-            return os.pidfd_open(self.pids[0]) if self.started else None
+            return os.pidfd_open(self._child) if self.started else None
         except (OSError, AttributeError):
             return None
 
@@ -168,13 +170,13 @@ class Target:
 
     def _signal(self, number: signal.Signals) -> None:
         # Not reaped yet, so the id is still the command's.
-        os.kill(self.pids[0], number)
+        os.kill(self._child, number)
 
     def _reap(self, block: bool) -> None:
         if self.exit_status is not None:
             return
         try:
-            pid, status = os.waitpid(self.pids[0], 0 if block else os.WNOHANG)
+            pid, status = os.waitpid(self._child, 0 if block else os.WNOHANG)
         except ChildProcessError:
             self.exit_status = 0
             return
@@ -211,6 +213,28 @@ def _start_ticks(host: Host, pid: int) -> Optional[bytes]:
     if len(fields) < 20 or fields[0] in (b"Z", b"X"):
         return None
     return fields[19]
+
+
+def _as_host_shows(host: Host, pid: int) -> int:
+    """Return the id that the host's procfs shows for a child of this process.
+
+    In a container that looks at the host's procfs, ids differ; a child is found there by its parent and by
+    the last of its ``NSpid``, which is the id in its own namespace.
+    """
+    own = host.facts.reader_pid
+    if own in (None, os.getpid()):
+        return pid
+    for name in host.list("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            lines = host.read(f"/proc/{name}/status").split(b"\n")
+        except ReadError:  # it is gone
+            continue
+        fields = {key: value.split() for key, _, value in (line.partition(b":") for line in lines)}
+        if fields.get(b"PPid") == [b"%d" % own] and fields.get(b"NSpid", [])[-1:] == [b"%d" % pid]:
+            return int(name)
+    raise NoSuchTarget(f"the command is not to be found in the /proc of {host.root}")
 
 
 def _has_thread_named(host: Host, pid: int, comm: bytes) -> bool:
