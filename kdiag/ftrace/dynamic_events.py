@@ -136,7 +136,12 @@ class DynamicEvents:
 
     def _define(self, kind: str, event: str, command: str, args: Sequence[str]) -> Tuple[str, str]:
         file = _FILES[kind]
-        self._append(file, " ".join((command, *args)))
+        try:
+            self._append(file, " ".join((command, *args)))
+        except TraceFsError as error:
+            if tuple(args) != (_RETURNED,) or "'void'" not in error.kernel_log:
+                raise
+            self._append(file, command)  # since 6.5 the kernel may know that a function returns nothing
         self.session.on_close(lambda: self._append(file, f"-:{self.group}/{event}"))
         return self.group, event
 
@@ -149,7 +154,9 @@ class DynamicEvents:
         try:
             top.append(file, text + "\n")
         except TraceFsError as error:
-            remedy = remedy_for(error) or _UNSAID.get(text[:1], "")
+            remedy = remedy_for(error)
+            if not error.kernel_log and not remedy:
+                remedy = _UNSAID.get(text[:1], "")
             raise TraceFsError(error.path, error.errno, error.written, error.kernel_log, remedy) from None
 
     def _name(self, base: str) -> str:

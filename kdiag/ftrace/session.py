@@ -134,6 +134,8 @@ class Session:
         self._pipes: Dict[int, int] = {}
         self._poll: Optional[select.poll] = None
         self._alarm: Any = None
+        self._alarm_before_s = 0.0
+        self._started_s = 0.0
         self._enabled = False
         self._closed = False
         with signals_held():
@@ -233,11 +235,12 @@ class Session:
     def start(self) -> None:
         """Switch tracing on; from here the deadline counts."""
         self._open_pipes()
+        self._started_s = time.monotonic()
         self.instance.write("tracing_on", "1")
         if not self.instance.planned and threading.current_thread() is threading.main_thread():
             # A thread of its own would show up in the trace, and a loop that reads may wait for its output.
-            self._alarm = signal.signal(signal.SIGALRM, self._at_deadline)
-            signal.setitimer(signal.ITIMER_REAL, self.deadline_s)
+            self._alarm = signal.signal(signal.SIGALRM, self._on_alarm)
+            self._alarm_before_s = signal.setitimer(signal.ITIMER_REAL, self.deadline_s)[0]
 
     def stop(self) -> None:
         """Switch tracing off; what is in the buffers can still be read."""
@@ -264,6 +267,8 @@ class Session:
         if self._poll is None:
             return
         self._poll.poll(max(0, timeout_s) * 1000)
+        if self._started_s and time.monotonic() - self._started_s >= self.deadline_s:
+            self._at_deadline()  # the alarm is for the main thread alone
         page_bytes = self.page_layout.page_bytes
         most = max(1, self.buffer_kib_per_cpu * 1024 // page_bytes)
         for cpu, pipe in sorted(self._pipes.items()):
@@ -454,11 +459,20 @@ class Session:
 
     def _end_deadline(self) -> None:
         if self._alarm is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            # Of two sessions, the one that began first goes on with what is left of its time.
+            left_s = self._alarm_before_s and max(
+                0.001, self._alarm_before_s - (time.monotonic() - self._started_s)
+            )
+            signal.setitimer(signal.ITIMER_REAL, left_s)
             signal.signal(signal.SIGALRM, self._alarm)
             self._alarm = None
 
-    def _at_deadline(self, number: int, frame: Optional[FrameType]) -> None:
+    def _on_alarm(self, number: int, frame: Optional[FrameType]) -> None:
+        self._at_deadline()
+
+    def _at_deadline(self) -> None:
+        if self.deadline_reached or self._closed:
+            return
         self.deadline_reached = True
         try:
             self.instance.write("tracing_on", "0")

@@ -280,6 +280,31 @@ def test_a_session_stops_by_itself_at_its_deadline(as_it_was: TraceFs) -> None:
         assert session.notes[-1] == "tracing ended at its deadline, after 0.2 s"
 
 
+def test_the_deadline_of_a_session_holds_beside_a_shorter_one_and_in_any_thread(as_it_was: TraceFs) -> None:
+    host = LiveHost()
+    with Session(as_it_was, host, deadline_s=0.4) as first:
+        first.start()
+        with Session(as_it_was, host, deadline_s=100) as second:
+            second.start()
+        end = time.monotonic() + 20
+        while not first.deadline_reached and time.monotonic() < end:
+            time.sleep(0.02)
+        assert (first.deadline_reached, second.deadline_reached) == (True, False)
+
+    def in_a_thread() -> None:
+        with Session(as_it_was, host, deadline_s=0.1) as session:
+            session.start()
+            for _ in session.chunks(lambda: False, round_s=0.02):
+                pass
+            reached.append(session.deadline_reached)
+
+    reached: List[bool] = []
+    thread = threading.Thread(target=in_a_thread)
+    thread.start()
+    thread.join(timeout=30)
+    assert reached == [True]
+
+
 def test_what_a_buffer_loses_is_counted(as_it_was: TraceFs) -> None:
     host = LiveHost()
     with Session(as_it_was, host, buffer_kib_per_cpu=64) as session:

@@ -78,6 +78,13 @@ def test_what_a_function_returns_is_named() -> None:
     assert (returned["event"], returned["shown"]["ret"]) == ("do_sys_openat2", "-2 ENOENT")
 
 
+@pytest.mark.skipif(not has("kprobe_events"), reason="the kernel has no kprobes")
+def test_the_return_of_a_function_that_gives_nothing_back_can_be_watched() -> None:
+    code = "import os\nos.chdir('/')"
+    _, *events, _ = _rows("kretprobe:set_fs_pwd", "--json", "--", *python(code))
+    assert len(events) == 1
+
+
 def test_fields_of_an_event_are_listed() -> None:
     done = kdiag("probes", "sched:sched_switch", "-v", "--json")
     (probe,) = json.loads(done.stdout)["probes"]
