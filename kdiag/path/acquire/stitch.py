@@ -32,7 +32,7 @@ from kdiag.path.acquire.stitch_symbols import StackSymbols
 from kdiag.path.acquire.stitch_tree import Frame, clean
 from kdiag.path.call import Capture, Lost, Outcome, SyscallCall
 from kdiag.path.mechanisms import EXACT, INFERRED
-from kdiag.path.request import Request
+from kdiag.path.request import CannotAcquire, Request
 from kdiag.procfs.mountinfo import parse_mountinfo
 from kdiag.procfs.pid_stack import parse_pid_stack
 from kdiag.procfs.pid_stat import parse_pid_stat
@@ -52,7 +52,7 @@ _ENDS = {
 }
 
 
-class CannotStitch(Exception):
+class CannotStitch(CannotAcquire):
     """What was asked for cannot be seen by this mechanism."""
 
 
