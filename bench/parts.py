@@ -8,6 +8,7 @@ from bench.decoding import decoding
 from bench.forks import forks
 from bench.measure import Series
 from bench.rounds import LARGEST, SIZES, TYPICAL, AtSize, Rounds
+from bench.tracing import tracing
 
 __all__ = ["PARTS"]
 
@@ -113,4 +114,5 @@ PARTS: Dict[str, Callable[[Rounds], Report]] = {
     "forks": forks,
     "breakdown": breakdown,
     "decoding": decoding,
+    "tracing": tracing,
 }
