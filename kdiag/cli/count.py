@@ -4,6 +4,7 @@ from typing import Optional, Tuple
 
 import click
 
+from kdiag.cli.failed import Failed
 from kdiag.cli.output import open_root, style_of_output, write
 from kdiag.cli.tracing import (
     CommandWithTarget,
@@ -16,7 +17,7 @@ from kdiag.cli.tracing import (
     target_options,
     told_as_failures,
 )
-from kdiag.tools.count import BY, MECHANISMS, count
+from kdiag.tools.count import BY, MECHANISMS, BadCounts, count
 
 __all__ = ["command"]
 
@@ -80,6 +81,8 @@ def command(
                 forced=backend,
                 catalogue=catalogue,
             )
+        except BadCounts as error:
+            raise Failed(str(error)) from None
         finally:
             left = "" if target is None else target.end()
         result = result._replace(notes=(*notes, *result.notes, *([left] if left else [])))

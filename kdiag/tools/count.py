@@ -18,6 +18,7 @@ from kdiag.ftrace.event import Event
 from kdiag.ftrace.events import EventReader, live
 from kdiag.ftrace.hist import HistKey, parse_hist
 from kdiag.ftrace.places import Catalogue, Place, attach, define
+from kdiag.ftrace.probe_profile import parse_kprobe_profile, parse_uprobe_profile
 from kdiag.ftrace.session import Session
 from kdiag.ftrace.tracefs import TraceFs, TraceFsError
 from kdiag.host.base import Host
@@ -26,7 +27,7 @@ from kdiag.records import NamedTuple
 from kdiag.tools.ending import Ending
 from kdiag.tools.stack_names import StackNames
 
-__all__ = ["BY", "BadHistogram", "MECHANISMS", "Count", "CountRow", "Key", "count"]
+__all__ = ["BY", "BadCounts", "MECHANISMS", "Count", "CountRow", "Key", "count"]
 
 #: What to count by, in the words of ``--by``; "" is by probe alone.
 BY = ("comm", "pid", "cpu", "stack")
@@ -63,7 +64,7 @@ class CountRow(NamedTuple):
     number: int
 
 
-class BadHistogram(Exception):
+class BadCounts(Exception):
     """What the kernel counted cannot be read, so it is not shown."""
 
 
@@ -252,7 +253,7 @@ class _Hist(_Counter):
             path = f"events/{name.replace(':', '/')}/hist"
             parsed = parse_hist(self.session.instance.read_bytes(path), path)
             if parsed.problems:
-                raise BadHistogram(f"{self.session.instance.path(path)}: {parsed.problems[0]}")
+                raise BadCounts(f"{self.session.instance.path(path)}: {parsed.problems[0]}")
             for histogram in parsed.histograms:
                 lost += histogram.dropped or 0
                 for entry in histogram.entries:
@@ -276,8 +277,11 @@ class _Profile(_Counter):
         if self.session.instance.planned:
             return [], 0, 0
         hits = _profile(self.session, self.events)
+        missing = [str(place) for name, place in self.events.items() if name not in hits]
+        if missing:
+            raise BadCounts(f"{missing[0]} is not in the profile of the kernel's probes")
         counts: Dict[Tuple[str, Key], int] = {
-            (str(place), None): hits.get(name, (0, 0))[0] for name, place in self.events.items()
+            (str(place), None): hits[name][0] for name, place in self.events.items()
         }
         return _rows(counts, self.events), 0, self.missed()
 
@@ -342,27 +346,19 @@ def _rows(counts: Dict[Tuple[str, Key], int], events: Dict[str, Place]) -> List[
 
 
 def _profile(session: Session, events: Dict[str, Place]) -> Dict[str, Tuple[int, int]]:
-    """Return (hits, missed) of this session's probes by event, from the profiles of the kernel."""
+    """Return (hits, missed) of this session's probes by event, from the profiles of the kernel.
+
+    The profiles do not tell the group; the names that kdiag gives to events are no other session's.
+    """
     found: Dict[str, Tuple[int, int]] = {}
     kinds = {place.probe.kind for place in events.values()}
     for file in sorted({_PROFILED[kind] for kind in kinds if kind in _PROFILED}):
-        if not session.tracefs.exists(file):
-            continue
-        for line in session.tracefs.read(file).split("\n"):
-            fields = line.split()
-            if len(fields) < 3:
-                continue
-            # kprobes: EVENT HITS MISSED; uprobes: FILE EVENT HITS. The group is not told; the names that
-            # kdiag gives to events are no other session's.
-            if file == "kprobe_profile":
-                found[fields[0]] = (int(fields[-2]), int(fields[-1]))
-            else:
-                found[fields[-2]] = (int(fields[-1]), 0)
-    return {name: found[event] for name, event in _event_names(events) if event in found}
-
-
-def _event_names(events: Dict[str, Place]) -> List[Tuple[str, str]]:
-    return [(name, name.partition(":")[2]) for name in events]
+        parse = parse_kprobe_profile if file == "kprobe_profile" else parse_uprobe_profile
+        if session.tracefs.exists(file):
+            profiles = parse(session.tracefs.read_bytes(file), session.tracefs.path(file))
+            found.update((each.name, (each.hits, each.missed or 0)) for each in profiles.probes)
+    own = {name: name.partition(":")[2] for name in events}
+    return {name: found[event] for name, event in own.items() if event in found}
 
 
 def _function(frame: str) -> str:
