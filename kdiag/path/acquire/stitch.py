@@ -24,7 +24,8 @@ from kdiag.kernel.errno_names import name_of
 from kdiag.kernel.machine import machine_of
 from kdiag.kernel.syscall_symbol import symbol_of_syscall
 from kdiag.kernel.syscalls import SYSCALLS, entry_name
-from kdiag.path.acquire.stitch_arguments import describer
+from kdiag.path.acquire import all_syscalls
+from kdiag.path.acquire.stitch_arguments import arguments_of, describer
 from kdiag.path.acquire.stitch_calls import CallKind, Stitcher
 from kdiag.path.acquire.stitch_events import BLOCK_EVENTS, TASK_EVENTS, choose_events
 from kdiag.path.acquire.stitch_selftest import why_nothing
@@ -70,6 +71,8 @@ def acquire(
             f"{request.function}: a function that is no system call cannot be timed by events alone; "
             "that needs function_graph or kprobes, see `kdiag doctor`"
         )
+    if request.everything:
+        return all_syscalls.acquire(request, host, tracefs, target, choice, stop)
     if tracefs is None:
         raise CannotStitch("stacks of events need tracefs")
     outcome = Outcome()
@@ -93,6 +96,7 @@ class _Seed(NamedTuple):
     name: str
     state: str
     stack: Tuple[Frame, ...]
+    arguments: Tuple[int, ...]
 
 
 class StitchTrace:
@@ -118,7 +122,7 @@ class StitchTrace:
         self.numbers = {
             number: entry_name(name, self.machine) for number, name in SYSCALLS.get(self.machine, {}).items()
         }
-        self.wanted = tuple(self.numbers.values()) if request.everything else request.syscalls
+        self.wanted = request.syscalls
 
     def calls(self) -> Iterator[SyscallCall]:
         """Set up, let the target go, yield its calls in the order of their ends, undo everything."""
@@ -142,24 +146,19 @@ class StitchTrace:
                 main.exclude_self()
             else:
                 main.follow(self.target.tids)
-            main.option("stacktrace", not self.request.everything)
+            main.option("stacktrace", True)
             if not self.tracefs.planned:
                 yield from _Run(self, main, devices, numbers).calls()
 
     def _enable(self, main: Session, devices: Session) -> Dict[int, str]:
         """Enable what there is, the calls themselves last; return the calls that only have a number."""
         instance = main.instance
-        on_the_way = [] if self.request.everything else choose_events(self._listed, self._file_systems())
-        for system, event in [*TASK_EVENTS, *on_the_way]:
+        for system, event in [*TASK_EVENTS, *choose_events(self._listed, self._file_systems())]:
             if instance.exists(f"events/{system}/{event}/enable"):
                 main.enable(system, event)
         for system, event in BLOCK_EVENTS:
             if instance.exists(f"events/{system}/{event}/enable"):
                 devices.enable(system, event)
-        if self.request.everything:
-            for way in ("exit", "enter"):
-                main.enable("raw_syscalls", f"sys_{way}")
-            return self.numbers
         numbers: Dict[int, str] = {}
         for name in self.wanted:
             if instance.exists(f"events/syscalls/sys_enter_{name}/enable"):
@@ -205,10 +204,11 @@ class _Run:
                 name,
                 self._root(name),
                 describer(by_name.get(f"syscalls:sys_enter_{name}"), name, trace.machine),
+                arguments_of(by_name.get(f"syscalls:sys_enter_{name}")),
             )
             for name in trace.wanted
         }
-        self.stitcher = Stitcher(kinds, self.symbols.symbol, name_of, numbers=numbers)
+        self.stitcher = Stitcher(kinds, self.symbols.symbol, name_of, numbers=numbers, comm_of=self._comm)
         self.seeds: List[_Seed] = []
         self.seen: List[Set[int]] = [set(), set()]
         self.ended = ""
@@ -221,6 +221,7 @@ class _Run:
     def calls(self) -> Iterator[SyscallCall]:
         """Trace until the end, and give the calls in the order of their ends."""
         trace, stitcher, target = self.trace, self.stitcher, self.trace.target
+        self._keep_formats()
         self._names()
         began_ns = time.monotonic_ns()
         for session in self.sessions:
@@ -246,13 +247,38 @@ class _Run:
         finally:
             self._tell(count)
 
+    def _keep_formats(self) -> None:
+        """Put what is needed to read the raw pages again into a capture that is to be saved."""
+        keep, main = self.trace.request.raw, self.sessions[0]
+        if keep is None:
+            return
+        keep("header_page", self.trace.tracefs.read_bytes("events/header_page"))
+        for each in main.formats.values():
+            keep("formats.txt", self.trace.tracefs.read_bytes(f"events/{each.system}/{each.name}/format"))
+
+    def _keep_symbols(self) -> None:
+        keep = self.trace.request.raw
+        if keep is not None:
+            lines = [
+                f"{frame.address:x} {frame.function} {frame.module or '-'}\n"
+                for frame in self.stitcher.frames()
+            ]
+            keep("symbols.txt", "".join(lines).encode("utf-8", "surrogateescape"))
+
     def _tell(self, count: int) -> None:
         """Fill in what is known at the end."""
+        self._keep_symbols()
         outcome, stitcher = self.trace.outcome, self.stitcher
         lost = max(sum(session.lost() for session in self.sessions), stitcher.lost_events)
         outcome.lost = Lost(lost, stitcher.dropped_calls, stitcher.lost_unknown and not lost)
         outcome.ended = self.ended or "stopped"
         outcome.events = stitcher.events
+        if stitcher.points and stitcher.ended and stitcher.least_gap_ns is not None:
+            met, takes_us = stitcher.points / stitcher.ended, stitcher.least_gap_ns / 1000
+            outcome.notes.append(
+                f"tracing takes time itself: a call met {met:.1f} events on average,"
+                f" and recording one with its stack takes up to {takes_us:.1f} us"
+            )
         if self.symbols.unresolved:
             outcome.notes.append(
                 f"{self.symbols.unresolved} addresses have no name: the kernel hides addresses"
@@ -261,7 +287,7 @@ class _Run:
         for reader in self.readers:
             if reader.orphan_stacks:
                 outcome.notes.append(f"{reader.orphan_stacks} stacks had lost their event")
-        if not count and not lost and not self.trace.request.everything:
+        if not count and not lost:
             outcome.nothing = self._nothing()
 
     def _nothing(self) -> str:
@@ -314,6 +340,8 @@ class _Run:
             for cpu, data in session.pages(timeout_s if index == 0 else 0):
                 found = True
                 self.seen[index].add(cpu)
+                if self.trace.request.raw is not None:
+                    self.trace.request.raw(f"{session.label}.cpu{cpu}.raw", data)
                 rounds.add(_wrapped(self.readers[index].read(cpu, data), index == 1))
         return found
 
@@ -325,11 +353,17 @@ class _Run:
         for pid in () if target is None else target.pids:
             try:
                 for name in host.list(f"/proc/{pid}/task"):
-                    comm = host.read(f"/proc/{pid}/task/{name}/comm")
-                    stitcher.names[int(name)] = comm.rstrip(b"\n").decode("utf-8", "surrogateescape")
+                    stitcher.names[int(name)] = self._comm(int(name))
                     stitcher.processes[int(name)] = pid
             except ReadError:  # it has ended
                 continue
+
+    def _comm(self, tid: int) -> str:
+        try:
+            comm = self.trace.host.read(f"/proc/{tid}/comm")
+        except ReadError:  # it has ended
+            return ""
+        return comm.rstrip(b"\n").decode("utf-8", "surrogateescape")
 
     def _seed(self, began_ns: int) -> None:
         """Look for threads that are inside of a wanted call: its begin was before the recording."""
@@ -341,13 +375,17 @@ class _Run:
                 continue
             state, stack = self._asleep(tid)
             if self._syscall(tid) == before:
-                self.seeds.append(_Seed(max(began_ns, time.monotonic_ns()), tid, name, state, stack))
+                self.seeds.append(
+                    _Seed(max(began_ns, time.monotonic_ns()), tid, name, state, stack, before[1:-1])
+                )
 
     def _sow(self, until_ns: Optional[int], began_ns: int) -> None:
         """Tell the stitcher of threads that were inside of a call, once all older events are in."""
         while self.seeds and (until_ns is None or self.seeds[0].ts_ns <= until_ns):
             seed = self.seeds.pop(0)
-            self.stitcher.in_call_already(seed.tid, seed.name, began_ns, seed.state, seed.stack)
+            self.stitcher.in_call_already(
+                seed.tid, seed.name, began_ns, seed.state, seed.stack, seed.arguments
+            )
 
     def _syscall(self, tid: int) -> Optional[Tuple[int, ...]]:
         try:

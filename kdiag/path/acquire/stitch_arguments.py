@@ -1,11 +1,11 @@
 """Arguments of a system call as its ``sys_enter`` event has them, in words where their meaning is known."""
 
-from typing import Callable, List, Mapping, Optional
+from typing import Callable, List, Mapping, Optional, Tuple
 
 from kdiag.ftrace.event_format import EventFormat, Field, argument
 from kdiag.kernel.flags import decode, table_of_argument
 
-__all__ = ["describer"]
+__all__ = ["arguments_of", "describer"]
 
 _MOST_TEXT = 200
 
@@ -20,7 +20,7 @@ def describer(
     """
     if event is None:
         return _bare
-    fields = [each for each in event.fields if not each.name.startswith("__")]
+    fields = _arguments(event)
     known = {each.name for each in event.fields}
     tables = {each.name: table_of_argument(syscall, each.name) for each in fields}
 
@@ -38,6 +38,15 @@ def describer(
         return ", ".join(told)
 
     return described
+
+
+def arguments_of(event: Optional[EventFormat]) -> Tuple[str, ...]:
+    """Return the names of a call's arguments in their order, nothing where it has no event of its own."""
+    return () if event is None else tuple(each.name for each in _arguments(event))
+
+
+def _arguments(event: EventFormat) -> List[Field]:
+    return [each for each in event.fields if not each.name.startswith("__")]
 
 
 def _shown(field: Field, value: int, table: Optional[str], machine: str) -> str:

@@ -9,7 +9,7 @@ belong to nobody, so they come from a buffer of their own and are matched by dev
 After a loss nothing that was going on can be trusted, and all of it is dropped and counted.
 """
 
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from kdiag.ftrace.event import Event, Lost
 from kdiag.path.acquire.stitch_events import RELEASES, detail
@@ -41,16 +41,22 @@ _MOST_NOTES = 4
 #: What stands between a wake-up and the function that caused it.
 _WAKE_UP = tuple(
     "try_to_wake_up __wake_up wake_up default_wake_function autoremove_wake_function woken_wake_function"
-    " ttwu_ swake_up complete pollwake wake_q_".split()
+    " wake_page_function wake_bit_function var_wake_function ttwu_ swake_up complete pollwake wake_q_".split()
 )
 
 
 class CallKind(NamedTuple):
-    """One system call to be watched: its name, the function that the tree begins with, and its arguments."""
+    """One system call to be watched: its name, the root of its tree, how to write its arguments."""
 
     name: str
     root: str
     args: Callable[[Mapping[str, object]], str]
+    arguments: Tuple[str, ...] = ()
+    """Their names, in order, where the call has events of its own."""
+
+    def named(self, values: Sequence[int]) -> Mapping[str, object]:
+        """Return arguments that are only known by their order as an event would have them."""
+        return dict(zip(self.arguments, values)) if self.arguments else {"args": tuple(values)}
 
 
 class _Device:
@@ -74,7 +80,7 @@ class _Open:
     """A call that has begun."""
 
     __slots__ = (
-        *"args asleep asleep_already begin_lost clean_up cpu devices kind last results".split(),
+        *"args asleep asleep_already begin_lost clean_up cpu devices kind last last_ns results".split(),
         *"sectors start_ns tid tree waits woken".split(),
     )
 
@@ -95,6 +101,7 @@ class _Open:
         self.results: Dict[int, Tuple[Call, str]] = {}
         #: What the last stack showed; and the first of the last run of stacks that only released something.
         self.last: Tuple[Call, ...] = ()
+        self.last_ns = start_ns
         self.clean_up: Tuple[Call, ...] = ()
 
 
@@ -115,11 +122,13 @@ class Stitcher:
         numbers: Mapping[int, str] = {},
         names: Optional[Dict[int, str]] = None,
         processes: Optional[Dict[int, int]] = None,
+        comm_of: Callable[[int], str] = lambda tid: "",
     ) -> None:
         self._kinds = dict(kinds)
         self._numbers = dict(numbers)
         self._frames = StackCleaner(symbol)
         self._error_name = error_name
+        self._comm_of = comm_of
         self._open: Dict[int, _Open] = {}
         self._issued: Dict[Tuple[int, int], int] = {}
         self.names: Dict[int, str] = {} if names is None else names
@@ -131,6 +140,9 @@ class Stitcher:
         self.events = 0
         self.points = 0
         """Events inside of the calls that were asked for."""
+        self.ended = 0
+        self.least_gap_ns: Optional[int] = None
+        """The shortest time between two events of a call: recording one, with its stack, takes less."""
         self._others: Dict[str, Callable[[Event], Iterator[SyscallCall]]] = {
             "sched:sched_switch": self._switch,
             "sched:sched_waking": self._waking,
@@ -140,13 +152,19 @@ class Stitcher:
         }
 
     def in_call_already(
-        self, tid: int, name: str, since_ns: int, state: str = "", stack: Sequence[Frame] = ()
+        self,
+        tid: int,
+        name: str,
+        since_ns: int,
+        state: str = "",
+        stack: Sequence[Frame] = (),
+        arguments: Sequence[int] = (),
     ) -> None:
         """Say that a thread was in a call when the recording began; with a stack, that it slept there."""
         kind = self._kinds.get(name)
         if kind is None or tid in self._open:
             return
-        call = self._open[tid] = _Open(kind, tid, since_ns, "", None)
+        call = self._open[tid] = _Open(kind, tid, since_ns, kind.args(kind.named(arguments)), None)
         call.begin_lost = call.tree.root.begin_lost = True
         if stack:
             frames = _without_switch(tuple(stack))
@@ -199,6 +217,10 @@ class Stitcher:
             yield self._done(self._open[tid], now_ns, None, ended=False)
         self._open.clear()
 
+    def frames(self) -> List[Frame]:
+        """Return every place that was on a stack, by address."""
+        return self._frames.frames()
+
     # Calls
 
     def _enter(self, event: Event, name: str) -> Iterator[SyscallCall]:
@@ -220,6 +242,7 @@ class Stitcher:
         yield self._done(call, event.ts_ns, _signed(event.fields["ret"]), ended=True)
 
     def _done(self, call: _Open, now_ns: int, retval: Optional[int], ended: bool) -> SyscallCall:
+        self.ended += 1
         root = call.tree.root
         duration = now_ns - call.start_ns if ended and not call.begin_lost else None
         if call.asleep is not None:
@@ -277,6 +300,10 @@ class Stitcher:
         if event.stack is None:
             return
         self.points += 1
+        if not event.flags & _INTERRUPT_FLAGS:  # that may come while another event is recorded
+            gap_ns = event.ts_ns - call.last_ns
+            call.last_ns = event.ts_ns
+            self.least_gap_ns = gap_ns if self.least_gap_ns is None else min(gap_ns, self.least_gap_ns)
         frames = self._frames(event.stack)
         node = call.tree.add(event.ts_ns, frames)
         if not any(is_interrupt_entry(frame.function) for frame in frames):
@@ -355,7 +382,8 @@ class Stitcher:
                 break
         if event.flags & _INTERRUPT_FLAGS:
             return f"an interrupt ({by})" if by else "an interrupt"
-        name = self.names.get(event.pid, "")
+        name = self.names.get(event.pid) or self._comm_of(event.pid)
+        self.names.setdefault(event.pid, name)
         who = f"{name}-{event.pid}" if name else ("idle" if event.pid == 0 else f"thread {event.pid}")
         return f"{who} ({by})" if by else who
 
@@ -415,10 +443,6 @@ class Stitcher:
         self.lost_unknown |= lost.events is None
         self.dropped_calls += len(self._open)
         self._open.clear()
-
-    def waiting(self) -> Set[int]:
-        """Return the threads that are inside of a call now."""
-        return set(self._open)
 
 
 _SUBMITS = frozenset(("block:block_bio_queue", "block:block_rq_insert", "block:block_rq_issue"))

@@ -96,6 +96,10 @@ class StackCleaner:
             found = self._stacks[key] = clean([self._frame(address) for address in reversed(key)])
         return found
 
+    def frames(self) -> List[Frame]:
+        """Return every place that was on a stack, by address."""
+        return [self._frames[address] for address in sorted(self._frames)]
+
     def _frame(self, address: int) -> Frame:
         found = self._frames.get(address)
         if found is None:

@@ -23,9 +23,9 @@ def address(function: str) -> int:
 
 def stitcher(**more: Any) -> Stitcher:
     def args(fields: Any) -> str:
-        return f"fd={fields['fd']}"
+        return f"fd={fields.get('fd')}"
 
-    kinds = {name: CallKind(name, f"__x64_sys_{name}", args) for name in ("read", "openat")}
+    kinds = {name: CallKind(name, f"__x64_sys_{name}", args, ("fd", "buf")) for name in ("read", "openat")}
     return Stitcher(kinds, lambda place: (NAMES[place // 100 - 1], None), name_of, **more)
 
 
@@ -161,9 +161,9 @@ def test_a_call_that_goes_on_at_the_end_is_still_shown_with_its_sleep() -> None:
 
 def test_a_call_from_before_the_recording_has_no_length_and_nor_has_its_sleep() -> None:
     made = stitcher()
-    made.in_call_already(7, "read", 50, "S", (Frame(11, "vfs_read"), Frame(12, "pipe_read")))
+    made.in_call_already(7, "read", 50, "S", (Frame(11, "vfs_read"), Frame(12, "pipe_read")), (3, 0x7F00))
     (call,) = calls([waking(60, 7, 9), switch(70, 9, 7), leave(80, 5)], made)
-    assert (call.start_ns, call.duration_ns, call.retval) == (50, None, 5)
+    assert (call.start_ns, call.duration_ns, call.retval, call.args) == (50, None, 5, "fd=3")
     assert [(wait.start_ns, wait.duration_ns, wait.state) for wait in call.waits] == [
         (50, None, "S"),
         (60, 10, "R"),
@@ -301,3 +301,21 @@ def test_calls_without_events_of_their_own_are_known_by_number() -> None:
         event(9, "raw_syscalls:sys_exit", id=0, ret=4),
     ], made)  # fmt: skip
     assert (call.name, call.duration_ns, call.args) == ("read", 8, "fd=5")
+
+
+def test_what_recording_costs_at_most_is_the_shortest_time_between_two_events_outside_of_interrupts() -> None:
+    made = stitcher()
+    calls([
+        enter(1000),
+        event(3000, "kmem:kfree", stack="kfree"),
+        event(3001, "irq:softirq_entry", stack="handle_softirqs", flags=0x08),
+        event(4500, "kmem:kfree", stack="kfree"),
+        leave(9000, 0),
+    ], made)  # fmt: skip
+    assert (made.least_gap_ns, made.points, made.ended) == (1500, 3, 1)
+
+
+def test_a_waker_without_a_known_name_is_looked_up() -> None:
+    made = stitcher(comm_of=lambda tid: f"task{tid}")
+    (call,) = calls([enter(1), switch(2, 7, 8), waking(3, 7, 12), switch(4, 8, 7), leave(9, 0)], made)
+    assert call.waits[0].waker == "task12-12 (pipe_write)"
