@@ -4,7 +4,7 @@ function_graph gives every call with exact times. Stitched stacks and boundary p
 node that was seen on a stack has no times of its own, only those of what was seen inside it, and says so.
 """
 
-from typing import Any, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from kdiag.doctor.mechanism import Choice
 from kdiag.records import NamedTuple
@@ -150,7 +150,7 @@ class Outcome:
         self.events: Optional[int] = None
         self.nothing = ""
         self.samples: Any = None
-        self.sums: Any = None
+        self.sums: Dict[str, Any] = {}
 
 
 class Capture(NamedTuple):
