@@ -8,10 +8,10 @@ is told apart first (:mod:`kdiag.ftrace.other_tracers`), and kdiag keeps away.
 import os
 from typing import Dict, List, Optional
 
+from kdiag.ftrace.instance import NotTornDown, instance_name, signals_held
 from kdiag.ftrace.journal import Journal, replay, restore
 from kdiag.ftrace.lock import GLOBAL, LockHeld, take_soon
 from kdiag.ftrace.other_tracers import OtherTracer, other_tracers
-from kdiag.ftrace.session import NotTornDown, session_name, signals_held
 from kdiag.ftrace.tracefs import TraceFs, TraceFsError
 from kdiag.host.base import Host, ReadError
 
@@ -116,7 +116,7 @@ class GlobalState:
             blocking = [each for each in other_tracers(self.tracefs, self.host) if each.blocks]
             if blocking:
                 raise GlobalBusy([_shown(each) for each in blocking])
-            self._journal = Journal(self.host, session_name(self.host))
+            self._journal = Journal(self.host, instance_name(self.host))
         except BaseException:
             os.close(self._lock)
             self._lock = None

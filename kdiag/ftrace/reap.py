@@ -11,6 +11,7 @@ import os
 import re
 from typing import List, Optional, Tuple
 
+from kdiag.ftrace.instance import remove_instance
 from kdiag.ftrace.journal import UnsafeFolder, leftovers, replay
 from kdiag.ftrace.lock import GATE, GLOBAL, OWNER, LockHeld, is_held, take, take_soon
 from kdiag.ftrace.tracefs import TraceFs, TraceFsError
@@ -123,8 +124,6 @@ def _is_alive(top: TraceFs, instance: str) -> bool:
 
 
 def _reap_instance(top: TraceFs, name: str) -> List[str]:
-    from kdiag.ftrace.session import remove_instance
-
     shown = top.path(f"instances/{name}")
     try:
         instance = top.below(f"instances/{name}")

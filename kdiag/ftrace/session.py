@@ -17,28 +17,26 @@ import select
 import signal
 import threading
 import time
-from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
+from kdiag.ftrace.cpu_stats import CpuStats, parse_stats
 from kdiag.ftrace.event_format import EventFormat, PageLayout, parse_format, parse_header_page
+from kdiag.ftrace.instance import (
+    NotTornDown,
+    instance_name,
+    pids_are_the_kernels,
+    remove_instance,
+    signals_held,
+)
 from kdiag.ftrace.lock import GATE, OWNER, LockHeld, take_soon
+from kdiag.ftrace.reap import reap
 from kdiag.ftrace.tracefs import TraceFs, TraceFsError
 from kdiag.host.base import Host, ReadError
 from kdiag.procfs.cpulist import parse_cpulist
 from kdiag.procfs.meminfo import parse_meminfo
-from kdiag.procfs.pid_stat import parse_pid_stat
-from kdiag.records import NamedTuple
 
-__all__ = [
-    "CannotFollow",
-    "CpuStats",
-    "NotTornDown",
-    "Session",
-    "parse_stats",
-    "pids_are_the_kernels",
-    "signals_held",
-]
+__all__ = ["CannotFollow", "CpuStats", "NotTornDown", "Session", "parse_stats"]
 
 #: What a new instance must not inherit from the top level, and what kdiag relies on; those that a kernel does
 #: not have are left out.
@@ -59,42 +57,13 @@ DEADLINE_S = 3600.0
 #: poll(2) returns when so much of a buffer is full; else the timeout of :meth:`Session.pages` counts.
 _WAKE_PCT = 25
 _GATE_TIMEOUT_S = 5.0
-_RMDIR_TIMEOUT_S = 2.0
-_RMDIR_POLL_S = 0.02
 _MOST_PAGES_AT_ONCE = 256
 #: set_event_pid takes many ids in one write, as long as they fit in the kernel's parse buffer one by one.
 _TIDS_A_WRITE = 64
-_INITIAL_PID_NAMESPACE = "pid:[4026531836]"
-_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class CpuStats(NamedTuple):
-    """``per_cpu/cpuN/stats``: events in the buffer, read, and lost in one way or another."""
-
-    cpu: int
-    entries: int
-    overrun: int
-    commit_overrun: int
-    dropped: int
-    read: int
-
-    @property
-    def lost(self) -> int:
-        """Events that nobody will ever read."""
-        return self.overrun + self.commit_overrun + self.dropped
 
 
 class CannotFollow(Exception):
     """Ids of threads mean something else to the kernel than to kdiag; the message says what to do."""
-
-
-class NotTornDown(Exception):
-    """Something could not be undone; each of ``errors`` says what, ``kdiag cleanup`` can try again."""
-
-    def __init__(self, errors: Sequence[Exception]) -> None:
-        told = "\n".join(str(error) for error in errors)
-        super().__init__(f"tracing was stopped, but not all could be undone; try `kdiag cleanup`:\n{told}")
-        self.errors = tuple(errors)
 
 
 class Session:
@@ -340,12 +309,10 @@ class Session:
     # Beginning and end
 
     def _reap(self) -> None:
-        from kdiag.ftrace.reap import reap
-
         self.notes += reap(self.tracefs, self.host)
 
     def _make_instance(self) -> str:
-        name, count = session_name(self.host), 0
+        name, count = instance_name(self.host), 0
         if not self.tracefs.exists("instances"):
             raise TraceFsError(
                 self.tracefs.path("instances"),
@@ -507,75 +474,6 @@ class Session:
             self._pipes[cpu] = pipe
             poll.register(pipe, select.POLLIN)
         self._poll = poll
-
-
-def parse_stats(cpu: int, text: str) -> CpuStats:
-    r"""Parse ``per_cpu/cpuN/stats``.
-
-    >>> parse_stats(1, "entries: 5\noverrun: 2\ncommit overrun: 0\nbytes: 4\n"
-    ...     "dropped events: 1\nread events: 9\n")
-    CpuStats(cpu=1, entries=5, overrun=2, commit_overrun=0, dropped=1, read=9)
-    """
-    found: Dict[str, int] = {}
-    for line in text.split("\n"):
-        name, _, value = line.partition(":")
-        if value.strip().isdigit():
-            found[name.strip()] = int(value)
-    wanted = ("entries", "overrun", "commit overrun", "dropped events", "read events")
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        raise ValueError(f"per_cpu/cpu{cpu}/stats has no {', '.join(missing)}: loss cannot be counted")
-    return CpuStats(cpu, *(found[name] for name in wanted))
-
-
-def pids_are_the_kernels(host: Host) -> bool:
-    """Tell whether ids in the host's procfs are those of the initial PID namespace, as in tracefs.
-
-    Its process 1 tells: the initial namespace has a fixed number (PROC_PID_INIT_INO). Where that cannot be
-    read, they are taken for the same.
-    """
-    try:
-        return host.readlink("/proc/1/ns/pid") == _INITIAL_PID_NAMESPACE
-    except ReadError:
-        return True
-
-
-def session_name(host: Host) -> str:
-    """Return the name for an instance of this process.
-
-    The numbers are for people, and make names differ; whose it is tells the lock.
-    """
-    pid = host.facts.reader_pid or os.getpid()
-    try:
-        started = parse_pid_stat(host.read(f"/proc/{pid}/stat")).starttime_ticks
-    except ReadError:
-        started = None
-    return f"kdiag-{pid}-{started or 0}"
-
-
-def remove_instance(tracefs: TraceFs, name: str, timeout_s: float = _RMDIR_TIMEOUT_S) -> None:
-    """Remove an instance, which may be busy for a moment longer; gone already is well."""
-    end = time.monotonic() + timeout_s
-    while True:
-        try:
-            tracefs.rmdir(f"instances/{name}")
-            return
-        except TraceFsError as error:
-            if error.errno == errno.ENOENT:
-                return
-            if error.errno != errno.EBUSY or time.monotonic() >= end:
-                raise
-        time.sleep(_RMDIR_POLL_S)
-
-
-@contextmanager
-def signals_held() -> Iterator[None]:
-    """Let signals that end kdiag wait until this is over: half a session could not be undone."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _read_pages(pipe: int, page_bytes: int, most: int) -> bytes:

@@ -90,6 +90,15 @@ def _killed(victim: "subprocess.Popen[str]", number: int = signal.SIGKILL) -> No
     victim.communicate()
 
 
+def _journal_is_gone(pid: int) -> None:
+    """Wait for it: whichever kdiag on this machine gets the lock replays what the dead have left."""
+    end = time.monotonic() + 20
+    while any(f"kdiag-{pid}-" in name for name in leftovers()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+        reap(tracefs(), LiveHost())
+
+
 def _events(session: Session, target: Target) -> List[Event]:
     reader = EventReader(session.formats.values(), session.page_layout)
     found = live(reader, session.chunks(target.ended, wake=target.pidfd()))
@@ -151,7 +160,7 @@ def test_whatever_moment_kills_it_the_next_one_puts_all_back(as_it_was: TraceFs,
         _killed(victim)
         reap(as_it_was, LiveHost())
         assert left_by(as_it_was, victim.pid) == []
-    assert leftovers() == []
+        _journal_is_gone(victim.pid)
 
 
 def test_one_that_lives_is_not_reaped(as_it_was: TraceFs) -> None:
@@ -178,8 +187,8 @@ def test_what_somebody_changed_since_is_left_to_them(as_it_was: TraceFs) -> None
     try:
         _killed(victim)
         reap(as_it_was, LiveHost())
+        _journal_is_gone(victim.pid)
         assert as_it_was.read("tracing_thresh") == "777\n"
-        assert leftovers() == []
     finally:
         as_it_was.write("tracing_thresh", "0")
 
