@@ -49,6 +49,7 @@ class Target:
         #: The exit status as shells count it (128 + signal), once a started command has ended.
         self.exit_status: Optional[int] = None
         self.started = False
+        self._thread_only = False
         #: The command as this process knows it; the host's procfs may be that of another PID namespace.
         self._child = 0
         self._go: Optional[int] = None
@@ -77,11 +78,15 @@ class Target:
     def attach(cls, host: Host, pid: int) -> "Target":
         """Watch a process (or a single thread, by its id) that is there."""
         try:
-            host.read(f"/proc/{pid}/stat")
+            status = host.read(f"/proc/{pid}/status")
         except ReadError as error:
             why = "" if error.failure.kind in ("absent", "vanished") else f": {error.failure}"
             raise NoSuchTarget(f"there is no process {pid}{why}") from None
-        return cls(host, (pid,), f"process {pid}")
+        fields = dict(line.split(b":", 1) for line in status.split(b"\n") if b":" in line)
+        of_process = fields.get(b"Tgid", b"%d" % pid).strip() == b"%d" % pid
+        made = cls(host, (pid,), f"process {pid}" if of_process else f"thread {pid}")
+        made._thread_only = not of_process
+        return made
 
     @classmethod
     def named(cls, host: Host, comm: str) -> "Target":
@@ -113,6 +118,8 @@ class Target:
 
     def tids(self) -> List[int]:
         """Return the ids of all threads that there are now."""
+        if self._thread_only:
+            return [] if self.ended() else list(self.pids)
         found: List[int] = []
         for pid in self.pids:
             try:

@@ -117,6 +117,10 @@ def count(
         rows, lost, missed = counter.run(session_ending)
         ended = session_ending.ending.why or "its deadline came"
         duration_s = session_ending.ending.duration_s
+        if not session.instance.planned and not any(row.number for row in rows):
+            session.notes.append(
+                "nothing fired: the target may never come there (what has a name need not be called)"
+            )
         notes = tuple(session.notes)
     rows.sort(key=lambda row: (-row.number, row.probe, str(row.key)))
     return Count(tuple(rows), by, choice, duration_s, lost, missed, notes, ended)

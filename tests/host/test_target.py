@@ -145,6 +145,21 @@ def test_all_threads_of_a_process_are_watched() -> None:
         done.set()
 
 
+def test_a_thread_is_watched_alone() -> None:
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert thread.native_id is not None
+        target = Target.attach(LiveHost(), thread.native_id)
+        assert (target.tids(), target.shown) == ([thread.native_id], f"thread {thread.native_id}")
+    finally:
+        done.set()
+        thread.join()
+    _until(target.ended)
+    assert target.tids() == []
+
+
 def test_a_process_that_goes_has_ended_and_has_no_threads() -> None:
     child = subprocess.Popen(["sleep", "60"])
     target = Target.attach(LiveHost(), child.pid)
