@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 import pytest
 
 from tests.live.capabilities import as_nobody, nobody_python
-from tests.live.traced import has, kdiag, python, tracefs
+from tests.live.traced import has, kdiag, python, start_kdiag, tracefs
 
 pytestmark = pytest.mark.needs("root", "tracefs")
 
@@ -63,8 +63,11 @@ def test_a_bad_filter_is_shown_with_the_kernels_caret() -> None:
 
 
 def test_the_stream_of_everything_has_nothing_of_kdiag_itself() -> None:
-    _, *events, _ = _rows("raw_syscalls:sys_enter", "--json", "--for", "0.5")
-    assert not [row for row in events if row.get("comm") == "kdiag"]
+    running = start_kdiag("stream", "raw_syscalls:sys_enter", "sched:sched_switch", "--json", "--for", "0.5")
+    out, _ = running.communicate(timeout=120)
+    _, *events, _ = [json.loads(line) for line in out.splitlines()]
+    assert events
+    assert not [row for row in events if row.get("pid") == running.pid]
 
 
 @pytest.mark.skipif(not has("kprobe_events"), reason="the kernel has no kprobes")
