@@ -55,9 +55,9 @@ _SYSCTLS: Tuple[Tuple[str, str, str, Callable[[str], str]], ...] = (
         "kernel.kptr_restrict",
         "/proc/sys/kernel/kptr_restrict",
         lambda value: {
-            "0": "addresses in kallsyms are shown to root",
-            "1": "addresses in kallsyms are shown to CAP_SYSLOG",
-            "2": "addresses in kallsyms are hidden from everybody, so binary stacks have no names",
+            "0": "kallsyms shows addresses to CAP_SYSLOG, and with perf_event_paranoid up to 1 to all",
+            "1": "kallsyms shows addresses to CAP_SYSLOG",
+            "2": "kallsyms hides addresses from everybody, so binary stacks have no names",
         }.get(value, ""),
     ),
     (

@@ -57,6 +57,11 @@ def _head(examined: Examination, style: Style) -> Iterator[str]:
 def _command(command: CommandChoice, style: Style) -> Iterator[str]:
     name = f"{command.command:<{_LABEL}}"
     if command.choice is None:
+        reasons = {(passed.reason, passed.remedy) for passed in command.passed_over}
+        if len(reasons) == 1:
+            told = "; to get it: ".join(each for each in reasons.pop() if each)
+            yield from led_lines("warning", name, style.safe(f"nothing works here: {told}"), style, _LABEL)
+            return
         yield from led_lines("warning", name, "nothing works here", style, _LABEL)
     else:
         gives = f": {command.choice.gives}" if command.choice.gives else ""
