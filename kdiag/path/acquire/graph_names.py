@@ -1,15 +1,15 @@
 """Names that function_graph can trace: is it one, and if not, which were meant.
 
 ``available_filter_functions`` has a line for each function whose entry the kernel can patch, in an order
-whose numbers the kernel takes as filters (since 5.1). That is far faster than names: for each name it searches
-all of its 40 000. Names may occur more than once, static functions of several files for the most part. What
-is inlined everywhere, marked ``notrace`` or ``noinstr``, or written in assembler is not there, though
-kallsyms may know it.
+whose numbers the kernel takes as filters (since 5.1). That is far faster than names, for each of which it
+searches all of its 40 000. Names may occur more than once, static functions of several files for the most
+part. What is inlined everywhere, marked ``notrace`` or ``noinstr``, or written in assembler is not there,
+though kallsyms may know it.
 """
 
 import difflib
 import re
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Container, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 __all__ = ["NoSuchFunction", "Traceable", "near"]
 
@@ -55,7 +55,7 @@ class Traceable:
         """Return the numbers, counted from 1, of all functions of these names, in rising order."""
         return sorted(number for name in names for number in self._numbers.get(name, ()))
 
-    def require(self, name: str, kallsyms: Optional[Mapping[str, object]] = None) -> None:
+    def require(self, name: str, kallsyms: Optional[Container[str]] = None) -> None:
         """Raise :exc:`NoSuchFunction` with the reason if there is no such function to be traced."""
         if name in self._numbers:
             return
