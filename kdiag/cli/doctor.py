@@ -71,6 +71,7 @@ def _questions() -> "Tuple[Question, ...]":
         Question("snapshot", reads, True),
         Question("check", reads, True),
         Question("path", path.MECHANISMS),
+        Question("path --all", path.MECHANISMS_OF_ALL),
         Question("count PROBE", counting),
         Question("count EVENT", tuple(each for each in counting if each.name != "profile")),
         Question("stream", traces),

@@ -19,8 +19,7 @@ def doctor_lines(examined: Examination, style: Style) -> Iterator[str]:
     """Yield the whole report."""
     style = style._replace(width=min(style.width, _MOST_WIDTH))
     yield from _head(examined, style)
-    yield ""
-    yield style.paint("title", "What each command will use here")
+    yield from _title("What each command will use here", style)
     for command in examined.commands:
         if command.choice or not examined.is_recording:
             yield from _command(command, style)
@@ -52,6 +51,11 @@ def _head(examined: Examination, style: Style) -> Iterator[str]:
     else:
         counts = "a recording: what works can only be tried on the host itself, so here are facts alone"
     yield from wrap(counts, style.width, 2)
+
+
+def _title(text: str, style: Style) -> Iterator[str]:
+    yield ""
+    yield from led_lines("title", text, "", style)
 
 
 def _command(command: CommandChoice, style: Style) -> Iterator[str]:
@@ -86,8 +90,7 @@ def _missing(trials: Sequence[Trial], style: Style) -> Iterator[str]:
         yield ""
         yield from led_lines("ok", "Everything that kdiag knows to use works here.", "", style)
         return
-    yield ""
-    yield style.paint("title", "What does not work here, and how to get it")
+    yield from _title("What does not work here, and how to get it", style)
     for trial in alone:
         yield from _one_missing(trial, style)
     for why, titles in waiting.items():
@@ -108,8 +111,7 @@ def _working(trials: Sequence[Trial], style: Style) -> Iterator[str]:
     working = [trial for trial in trials if trial.works]
     if not working:
         return
-    yield ""
-    yield style.paint("title", "What works here: each was tried")
+    yield from _title("What works here: each was tried", style)
     for group, title in GROUPS.items():
         of_group = [trial for trial in working if CAPABILITIES[trial.id].group == group]
         told = [
@@ -124,8 +126,7 @@ def _others(examined: Examination, style: Style) -> Iterator[str]:
     tracefs = next((trial for trial in examined.trials if trial.id == "tracefs"), None)
     if tracefs is None or not tracefs.works:
         return
-    yield ""
-    yield style.paint("title", "Who else is tracing")
+    yield from _title("Who else is tracing", style)
     if not examined.others:
         yield "nobody, as far as tracefs shows"
     for other in examined.others:
@@ -134,8 +135,7 @@ def _others(examined: Examination, style: Style) -> Iterator[str]:
 
 
 def _facts(examined: Examination, style: Style) -> Iterator[str]:
-    yield ""
-    yield style.paint("title", "Facts that explain it")
+    yield from _title("Facts that explain it", style)
     rows = [fact for fact in examined.facts if fact.id not in ("kernel", "machine")]
     columns = [
         Column("fact", [style.safe(fact.title) for fact in rows], least=32),

@@ -20,6 +20,7 @@ from kdiag.report.json_envelope import (
 )
 from kdiag.report.read import read_document
 from kdiag.tools.read import read_trace
+from tests.report.doctor_samples import DOCTORED
 from tests.report.samples import DISKS, LATIN_1, SICK, WELL, finding
 from tests.report.test_escape import ANY_TEXT
 from tests.report.traced_samples import BEGUN, COUNTS, LISTED
@@ -42,6 +43,7 @@ DOCUMENTS = {
     "explain": (explain_document([CHECK, CHECK]),),
     "read": (read_document(READ, "/t"),),
     "count": COUNTS,
+    "doctor": DOCTORED,
     "probes": LISTED,
     "stream": BEGUN,
     "files": (files_document([FILE]), files_document([source._asdict() for source in SOURCES])),
