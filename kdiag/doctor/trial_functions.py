@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, Iterator
 
 from kdiag.doctor.outcome import NotTried, Refused, refused_by_tracefs
-from kdiag.doctor.trial_events import recorded
 from kdiag.ftrace.global_state import GlobalBusy, GlobalState
 from kdiag.ftrace.journal import UnsafeFolder
 from kdiag.ftrace.session import parse_stats
@@ -80,10 +79,12 @@ def _in_instance(bench: "Bench", tracer: str, mark: str) -> str:
             instance.write("current_tracer", tracer)
         except TraceFsError as error:
             raise refused_by_tracefs(error, bench.euid) from None
-        try:
-            text = recorded(session, os.getppid)
-        finally:
-            instance.write("current_tracer", "nop")
+        # Without session.start(): while a pipe is open, no tracer can be set, nor taken back (EBUSY).
+        instance.write("tracing_on", "1")
+        os.getppid()
+        instance.write("tracing_on", "0")
+        text = instance.read("trace")
+        instance.write("current_tracer", "nop")
     if not any(f"{symbol}{mark}" in text for symbol in bench.wrappers_of("getppid")):
         raise Refused("a getppid(2) was not recorded", "the tracer could be set, but recorded nothing")
     return ""

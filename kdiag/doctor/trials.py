@@ -4,14 +4,16 @@ Nothing is inferred from a version, a configuration or a lockdown mode: what a t
 private instance, made to happen, looked for, and undone. ``with Trials(host) as trials:``.
 """
 
+from contextlib import nullcontext
 from typing import Callable, Dict, List, Mapping, Optional, Sequence
 
 from kdiag.doctor import trial_bpf, trial_events, trial_files, trial_functions, trial_probes
 from kdiag.doctor.capabilities import ALIASES, CAPABILITIES, Capability
 from kdiag.doctor.mechanism import Trial
 from kdiag.doctor.outcome import NotTried, Refused, refused_by_tracefs
+from kdiag.ftrace.instance import NotTornDown, signals_held
 from kdiag.ftrace.lock import LockHeld
-from kdiag.ftrace.session import NotTornDown, Session
+from kdiag.ftrace.session import Session
 from kdiag.ftrace.tracefs import NoTraceFs, TraceFs, TraceFsError, find_tracefs
 from kdiag.host.base import Host
 from kdiag.kernel.machine import machine_of
@@ -132,8 +134,11 @@ class Trials:
                 why = trial.why or trial.detail
                 why = why if why.startswith("needs ") else f"needs {title}: {why}"
                 return Trial(capability.id, None, "not tried", why, trial.remedy)
+        # A trial takes a tenth of a second, and half of one could not be undone. BCC is a process of its own.
+        held = nullcontext() if capability.id == "bcc" else signals_held()
         try:
-            return Trial(capability.id, True, _TRIALS[capability.id](self._bench))
+            with held:
+                return Trial(capability.id, True, _TRIALS[capability.id](self._bench))
         except NotTried as told:
             return Trial(capability.id, None, told.detail, told.why, told.remedy or capability.remedy)
         except Refused as told:

@@ -8,7 +8,7 @@ from kdiag.doctor import trials as module
 from kdiag.doctor.capabilities import ALIASES, CAPABILITIES
 from kdiag.doctor.outcome import NotTried, Refused
 from kdiag.doctor.trials import RECORDING, Bench, Trials
-from kdiag.ftrace.session import NotTornDown
+from kdiag.ftrace.instance import NotTornDown
 from kdiag.ftrace.tracefs import NoTraceFs, TraceFsError
 from kdiag.host.memory import MemoryHost
 from kdiag.host.open import open_host
