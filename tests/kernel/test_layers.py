@@ -67,6 +67,11 @@ KNOWN: Dict[str, str] = {
     "rcu_all_qs": "locking RCU",
     "__traceiter_sched_switch": "tracing",
     "bpf_prog_array_free": "tracing",
+    "trace_event_raw_event_sched_switch": "tracing",
+    "htree_dirblock_to_tree": "fs ext4",
+    "__account_obj_stock": "memory",
+    "account_process_tick": "scheduler",
+    "out_of_line_wait_on_bit": "scheduler",
 }
 
 
