@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import time
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ __all__ = ["kallsyms", "proc_stack", "proc_syscall", "proc_wchan", "procfs", "ps
 
 _ASLEEP_TIMEOUT_S = 1.0
 _POLL_S = 0.002
+_CHILD = re.compile(r"^/proc/\d+/")
 
 
 def procfs(bench: "Bench") -> str:
@@ -52,7 +54,9 @@ def proc_stack(bench: "Bench") -> str:
     with _sleeper(bench) as pid:
         stack = _read(bench, f"/proc/{pid}/stack", "this kernel was built without CONFIG_STACKTRACE")
     if not stack.strip():
-        raise Refused(f"/proc/{pid}/stack is empty", "this kernel shows no stack of a sleeping task")
+        raise Refused(
+            "/proc/PID/stack of a sleeping child is empty", "this kernel shows no stack of a sleeping task"
+        )
     return ""
 
 
@@ -62,7 +66,7 @@ def proc_wchan(bench: "Bench") -> str:
         function = _read(bench, f"/proc/{pid}/wchan", "this kernel has no symbols").strip()
     if function in ("", "0"):
         raise Refused(
-            f"{function or 'nothing'} in /proc/{pid}/wchan of a sleeping child", "the kernel hides it"
+            f"{function or 'nothing'} in /proc/PID/wchan of a sleeping child", "the kernel hides it"
         )
     return "" if bench.euid == 0 else "of own processes"
 
@@ -72,9 +76,7 @@ def proc_syscall(bench: "Bench") -> str:
     with _sleeper(bench) as pid:
         words = _read(bench, f"/proc/{pid}/syscall", "this architecture does not show it").split()
     if not words or not words[0].lstrip("-").isdigit():
-        raise Refused(
-            f"{words[:1]} in /proc/{pid}/syscall of a sleeping child", "the kernel does not tell it"
-        )
+        raise Refused(f"{words[:1]} in /proc/PID/syscall of a sleeping child", "the kernel does not tell it")
     return "" if bench.euid == 0 else "of own processes"
 
 
@@ -126,4 +128,5 @@ def _read(bench: "Bench", path: str, absent: str) -> str:
 
 def _not_read(error: ReadError, bench: "Bench", absent: str) -> Refused:
     number = error.failure.errno
-    return refused_by_errno(error.failure.path, number, bench.euid, absent if number == errno.ENOENT else "")
+    path = _CHILD.sub("/proc/PID/", error.failure.path)
+    return refused_by_errno(path, number, bench.euid, absent if number == errno.ENOENT else "")
