@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Callable
 
 from kdiag.doctor.outcome import NotTried, Refused
 from kdiag.ftrace.dynamic_events import DynamicEvents
+from kdiag.ftrace.instance import pids_are_the_kernels
 from kdiag.ftrace.session import Session
 
 if TYPE_CHECKING:
@@ -102,8 +103,12 @@ def raw_buffers(bench: "Bench") -> str:
 def event_fork(bench: "Bench") -> str:
     """Trace oneself alone, and see a child that is born afterwards."""
     own = bench.host.facts.reader_pid
-    if own is None:
-        raise NotTried("not tried", "kdiag's own number in the initial PID namespace is not known")
+    if own is None or not pids_are_the_kernels(bench.host):
+        raise NotTried(
+            "not tried",
+            "tracefs knows tasks by their ids in the initial PID namespace, and this is another",
+            "run in the host's PID namespace, or see its /proc: --root /host",
+        )
     with bench.session() as session:
         session.follow([own])
         session.enable(*RARE)
