@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import contextmanager
-from typing import BinaryIO, Iterator, Optional
+from typing import Iterable, Iterator, Optional, Tuple, Type
 
 import click
 
@@ -13,6 +13,7 @@ from kdiag.tools.read import NotATrace, read_trace
 __all__ = ["command"]
 
 _COUNT = click.IntRange(1, 100_000)
+_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\0"
 
 
 @click.command("read")
@@ -40,7 +41,8 @@ _COUNT = click.IntRange(1, 100_000)
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(file: str, machine: Optional[str], top: int, depth: int, as_json: bool) -> int:
-    """Sum up FILE, the text of `trace` or `trace_pipe` that somebody recorded (- for standard input).
+    """Sum up FILE, the text of `trace` or `trace_pipe` that somebody recorded (- for standard input),
+    compressed with gzip or xz or not.
 
     Event lines: counts by event and by thread, and the times of system calls whose begin and end are there.
     function_graph: times by function, and the slowest call's tree. Lost events are counted and told.
@@ -50,8 +52,6 @@ def command(file: str, machine: Optional[str], top: int, depth: int, as_json: bo
             summary = read_trace(lines, "standard input" if file == "-" else file, machine)
         except NotATrace as error:
             raise Failed(str(error)) from None
-        except OSError as error:
-            raise Failed(f"{file}: {error.strerror}") from None
     if as_json:
         from kdiag.report.json_envelope import dump
         from kdiag.report.read import read_document
@@ -65,13 +65,31 @@ def command(file: str, machine: Optional[str], top: int, depth: int, as_json: bo
 
 
 @contextmanager
-def _lines(file: str) -> Iterator[BinaryIO]:
+def _lines(file: str) -> Iterator[Iterable[bytes]]:
+    """Open the file, or what is compressed in it."""
     if file == "-":
         yield sys.stdin.buffer
         return
+    damaged: Tuple[Type[Exception], ...] = (EOFError,)
     try:
-        opened = open(file, "rb")  # noqa: SIM115
+        with open(file, "rb") as opened:
+            start = opened.read(8)
+            opened.seek(0)
+            if start.startswith(_GZIP):
+                import gzip
+                import zlib
+
+                damaged = (EOFError, zlib.error)
+                yield gzip.GzipFile(fileobj=opened)
+            elif start.startswith(_XZ):
+                import lzma
+
+                damaged = (EOFError, lzma.LZMAError)
+                with lzma.open(opened) as unpacked:
+                    yield unpacked
+            else:
+                yield opened
     except OSError as error:
-        raise Failed(f"{file}: {error.strerror}") from None
-    with opened:
-        yield opened
+        raise Failed(f"{file}: {error.strerror or error}") from None
+    except damaged as error:
+        raise Failed(f"{file}: what is compressed in it is damaged or cut off: {error}") from None

@@ -1,4 +1,6 @@
+import gzip
 import json
+import lzma
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +26,31 @@ def test_a_file_and_standard_input_are_read_alike() -> None:
     assert "ENOENT 81" in out
     tables = out[out.index("By event") :]
     assert kdiag("-", given=TRACE.read_bytes())[1].endswith(tables)
+
+
+def test_a_compressed_file_is_read_as_it_was(tmp_path: Path) -> None:
+    plain = kdiag("--json", str(TRACE))[1]
+    for name, packed in (
+        ("t.gz", gzip.compress(TRACE.read_bytes())),
+        ("t.xz", lzma.compress(TRACE.read_bytes())),
+    ):
+        file = tmp_path / name
+        file.write_bytes(packed)
+        code, out, _ = kdiag("--json", str(file))
+        assert (code, out.replace(str(file), str(TRACE))) == (0, plain)
+
+
+def test_a_compressed_file_that_is_cut_off_or_damaged_is_no_trace(tmp_path: Path) -> None:
+    for name, packed in (
+        ("t.gz", gzip.compress(TRACE.read_bytes())),
+        ("t.xz", lzma.compress(TRACE.read_bytes())),
+    ):
+        file = tmp_path / name
+        for cut in (len(packed) // 2, len(packed) - 4):
+            for content in (packed[:cut], packed[:cut] + b"\xff\xee" + packed[cut + 2 :]):
+                file.write_bytes(content)
+                code, out, err = kdiag(str(file))
+                assert (code, out, err.count("\n")) == (3, "", 1)
 
 
 def test_json_is_one_document() -> None:
