@@ -231,6 +231,12 @@ def test_what_is_no_trace_is_refused_with_what_can_be_done(text: bytes, wanted: 
         summed(text)
 
 
+def test_events_printed_raw_cannot_be_read_and_that_is_explained() -> None:
+    found = summed(raw("7.2", "events.raw.txt"))
+    assert (found.events, found.problem_count) == (0, 140)
+    assert "options raw, hex or bin" in found.notes[0]
+
+
 def test_a_trace_of_nothing_is_one() -> None:
     found = summed(b"# tracer: nop\n#\n# entries-in-buffer/entries-written: 0/0   #P:2\n")
     assert (found.kind, found.events, found.overwritten) == ("events", 0, 0)
