@@ -142,8 +142,8 @@ class EventLines:
             )
         if self.problems.count and not events:
             self.notes.append(
-                "no line could be read: with the options raw, hex or bin the kernel prints events without their "
-                "names; record again without them"
+                "no line could be read: with the options raw, hex or bin the kernel prints events without "
+                "their names; record again without them"
             )
         timed = [each for each in self.syscalls.values() if each.times_ns]
         if timed and all(each.is_coarse for each in timed):
