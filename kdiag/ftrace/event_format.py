@@ -28,7 +28,7 @@ import re
 import sys
 from typing import Dict, List, Optional, Tuple
 
-from kdiag.procfs.text import Problem, decode, problem
+from kdiag.procfs.text import Problem, decode, problem, unsigned
 from kdiag.records import NamedTuple
 
 __all__ = [
@@ -137,13 +137,14 @@ def parse_format(text: bytes, path: str, long_bytes: int = 8) -> EventFormat:
     """
     problems: List[Problem] = []
     parts: List[List[Field]] = [[], []]
-    name, number, in_fields = "", None, False
+    name, in_fields = "", False
+    number: Optional[int] = None
     lines = text.split(b"\n")
     for count, line in enumerate(lines, 1):
-        if line.startswith(b"name:"):
+        if line.startswith(b"name:") and not in_fields:
             name = decode(line[5:].strip())
-        elif line.startswith(b"ID:") and line[3:].strip().isdigit():
-            number = int(line[3:])
+        elif line.startswith(b"ID:") and not in_fields:
+            number = unsigned(line[3:].strip())
         elif line.startswith(b"print fmt:"):
             break  # the rest is C, of any number of lines
         elif b"field:" in line:

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kdiag.ftrace.event_format import BadFormat, Field, PageLayout, argument, parse_format, parse_header_page
@@ -154,7 +154,14 @@ def test_arguments_of_system_calls_are_as_their_c_type_has_them() -> None:
     assert as_type("const char *", 0x7FFC8AD6DF96) == 0x7FFC8AD6DF96
 
 
+def test_an_id_longer_than_a_number_is_none() -> None:
+    with pytest.raises(BadFormat):
+        parse_format(b"name: x\nID: " + b"9" * 5000 + b"\n", "/t/format")
+
+
 @given(st.binary(max_size=300))
+@example(b"name:")
+@example(b"ID: 9\n")
 def test_noise_is_refused_or_read_and_nothing_else(noise: bytes) -> None:
     for text in (noise, COMMON.encode() + noise):
         try:
