@@ -77,6 +77,15 @@ class Pairing:
         self.dropped_calls += dropped
         return dropped
 
+    def unfinished_of(self, tid: int) -> Optional[Call]:
+        """Return the root of a thread that is still open, and forget it."""
+        stack = self._open.pop(tid, None)
+        if stack is None:
+            return None
+        for call in stack:
+            call.end_lost = True
+        return stack[0]
+
     def unfinished(self) -> Dict[int, Call]:
         """Return the roots that are still open, by thread, and forget them."""
         left = {}

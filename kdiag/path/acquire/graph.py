@@ -122,7 +122,7 @@ class _Trace:
 
 _LATER = (
     "while it runs, set_ftrace_filter is narrowed to the functions that were learnt, and where the kernel "
-    "shows no return values, return probes in kdiag's own group are added to kprobe_events for calls that fail"
+    "shows no return values, return probes in kdiag's own group are added to kprobe_events for failing calls"
 )
 
 

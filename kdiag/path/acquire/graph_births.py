@@ -9,6 +9,7 @@ functions returned is true of the first one as well, whose times no probe has sp
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from kdiag.path.acquire.graph_functions import ends_the_call, error_candidates
+from kdiag.path.acquire.graph_join import Span
 from kdiag.path.acquire.graph_returns import Return, put_returns
 from kdiag.path.call import Call
 
@@ -24,6 +25,8 @@ class Births:
     def __init__(self, most_probes: int = MOST_PROBES) -> None:
         self._most = most_probes
         self._waiting: Dict[int, Call] = {}
+        self.spans: Dict[int, Optional[Span]] = {}
+        """The first call of each errno as the events show it."""
         self._known: Dict[int, Call] = {}
         self._probed: Dict[str, int] = {}
         self._refused: Set[str] = set()
@@ -40,11 +43,12 @@ class Births:
         """The first failing call of each errno whose return values are not known."""
         return {errno: call for errno, call in self._waiting.items() if errno not in self._known}
 
-    def failed(self, root: Call, errno: int) -> List[str]:
+    def failed(self, root: Call, errno: int, span: Optional[Span] = None) -> List[str]:
         """Take a call that failed; return the functions that should get a return probe now."""
         if errno in self._known:
             return []
-        self._waiting.setdefault(errno, root)
+        if errno not in self._waiting:
+            self._waiting[errno], self.spans[errno] = root, span
         candidates, left_out = error_candidates(root, errno, self._most)
         wanted = [name for name in candidates if name not in self._probed and name not in self._refused]
         room = max(0, self._most - len(self._probed))

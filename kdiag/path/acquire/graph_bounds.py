@@ -4,7 +4,7 @@ The events of a system call have its arguments as numbers. Strings among them ar
 wrapper, which gets the program's registers in memory (``struct pt_regs``); since 6.19 the events have them.
 """
 
-from typing import Dict, Mapping, Sequence, Tuple
+from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 from kdiag.ftrace.dynamic_events import DynamicEvents
 from kdiag.ftrace.event_format import EventFormat
@@ -69,6 +69,15 @@ class Bounds:
                     unnamed.update({number: name for number, name in self.numbers.items() if name == syscall})
             if unnamed:
                 self._raw(unnamed, " || ".join(f"id == {number}" for number in sorted(unnamed)))
+
+    def number_of(self, syscall: str) -> Optional[int]:
+        """Return the number of a system call."""
+        return next((number for number, name in self.numbers.items() if name == syscall), None)
+
+    @property
+    def probes_take_locks(self) -> bool:
+        """Tell whether return probes take spin locks that are traced (before 5.11)."""
+        return "kretprobe_hash_lock" in self.traceable
 
     def why_nothing(self, host: Host) -> str:
         """Say why no call was seen."""

@@ -8,7 +8,7 @@ overlaps.
 """
 
 from collections import deque
-from typing import Deque, Dict, Iterator, List, Optional, Tuple
+from typing import Deque, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from kdiag.path.acquire.graph_returns import Return
 from kdiag.path.call import Call, Wait
@@ -43,6 +43,10 @@ class Span(NamedTuple):
     waits: Tuple[Wait, ...] = ()
     returns: Tuple[Return, ...] = ()
     cpu: Optional[int] = None
+    values: Mapping[str, object] = {}
+    """The arguments as numbers, by name."""
+    texts: Mapping[str, str] = {}
+    """Those of them that are strings."""
 
 
 class Joined(NamedTuple):

@@ -14,21 +14,25 @@ from kdiag.ftrace.session import Session
 from kdiag.ftrace.tracefs import TraceFsError
 from kdiag.host.base import Host
 from kdiag.host.target import Target
+from kdiag.kernel.errno_names import name_of
 from kdiag.kernel.syscall_symbol import syscall_of_symbol
+from kdiag.path.acquire.boundary_table import boundaries_of
 from kdiag.path.acquire.graph_births import Births
 from kdiag.path.acquire.graph_bounds import Bounds
-from kdiag.path.acquire.graph_functions import worth_keeping
+from kdiag.path.acquire.graph_functions import is_silent, worth_keeping
 from kdiag.path.acquire.graph_join import Joined, Joiner
 from kdiag.path.acquire.graph_learn import Learner
 from kdiag.path.acquire.graph_names import Traceable
 from kdiag.path.acquire.graph_reader import GraphReader
+from kdiag.path.acquire.graph_replay import Repeated, Replay, explain_by, is_repeatable, replay_of
+from kdiag.path.acquire.graph_returns import put_returns
 from kdiag.path.acquire.graph_setup import GraphSetup
 from kdiag.path.acquire.graph_spans import SpanBuilder
 from kdiag.path.acquire.graph_trees import TreeBuilder
 from kdiag.path.call import Call, Lost, Outcome, SyscallCall, Wait
 from kdiag.path.request import Request
 
-__all__ = ["GraphRun"]
+__all__ = ["GraphRun", "placed_waits"]
 
 _ROUND_S = 0.05
 #: An event may be written a little after the time that it carries.
@@ -77,6 +81,7 @@ class GraphRun:
         self._seen_cpus: Dict[int, None] = {}
         self._held: List[Union[Event, LostEvents]] = []
         self._until_ns: Optional[int] = None
+        self._has_probes = False
 
     def narrow_at_once(self) -> bool:
         """Set up a trace that needs no learning; ``False`` where it does."""
@@ -94,6 +99,7 @@ class GraphRun:
         self.reader = self._new_reader()
         self.text = GraphReader(self.setup.pipes, parse_graph, keep=self.request.raw)
         self._wide_since_ns = time.monotonic_ns()
+        self._probe_ahead()
         self.events.start()
         if self.target is not None:
             self.target.release()
@@ -106,6 +112,7 @@ class GraphRun:
             self.setup.stop()
             self.events.stop()
             yield from self._drain()
+            self._explain()
         finally:
             self._account()
 
@@ -140,6 +147,11 @@ class GraphRun:
 
     def _drain(self) -> Iterator[SyscallCall]:
         """Take what is left in all buffers, tracing being off."""
+        self._collect()
+        for joined in self.joiner.rest():
+            yield self._call(joined)
+
+    def _collect(self) -> None:
         while self._read_events(0):
             pass
         for cpu in self._seen_cpus:
@@ -151,8 +163,6 @@ class GraphRun:
             self.joiner.tree(tree)
         for span in self.spans.unfinished():
             self.joiner.span(span)
-        for joined in self.joiner.rest():
-            yield self._call(joined)
 
     def _read_events(self, wait_s: float) -> bool:
         """Read every buffer once; return whether there was anything."""
@@ -216,7 +226,7 @@ class GraphRun:
             errno=errno,
             args=span.args if span is not None else "",
             root=root,
-            waits=() if span is None else _placed(root, span.waits),
+            waits=() if span is None else placed_waits(root, span.waits),
             cpu=tree.cpu if tree is not None else None if span is None else span.cpu,
         )
 
@@ -227,11 +237,66 @@ class GraphRun:
         span = joined.span
         if span is not None and self.births.returned(root, errno, span.start_ns, span.returns):
             return
-        wanted = self.births.failed(root, errno)
+        wanted = self.births.failed(root, errno, span)
         if not self.outcome.ended:
             self._probe(wanted)
 
+    def _explain(self) -> None:
+        """Make failing calls of a command once more, as far as that does no harm, to see where they fail."""
+        births = self.births
+        if self.target is None or not self.target.started:
+            return
+        for errno, root in list(births.unexplained.items()):
+            span = births.spans.get(errno)
+            again = None if span is None else replay_of(span.name, span.values, span.texts)
+            number = None if span is None else self.bounds.number_of(span.name)
+            if span is None or again is None or number is None:
+                continue
+            self._probe(births.failed(root, errno))
+            found = self._repeat(number, again, errno)
+            told = "" if found is None else explain_by(found, root, errno)
+            if told:
+                self.outcome.notes.append(
+                    f"where {name_of(errno)} was born is from kdiag's own repetition of "
+                    f"{span.name}({span.args}), which failed alike and {told}"
+                )
+
+    def _repeat(self, number: int, again: Repeated, errno: int) -> Optional[Call]:
+        """Return the tree of the repetition, with return values, if it failed alike."""
+        replay = Replay(number, again.arguments)
+        try:
+            self.setup.follow([replay.pid])
+            self.events.follow([replay.pid])
+            self.setup.resume()
+            self.events.instance.write("tracing_on", "1")
+            replay.go()
+        finally:
+            replay.close()
+        self.setup.stop()
+        self.events.stop()
+        self._collect()
+        for span, tree in self.joiner.rest():
+            if span is None or tree is None or span.tid != replay.pid:
+                continue
+            if span.retval is not None and retval_errno(span.retval) == errno:
+                put_returns(tree.root, span.returns, self.births.probed)
+                tree.root.retval = span.retval
+                return tree.root
+        return None
+
     # What is changed while it runs
+
+    def _probe_ahead(self) -> None:
+        """Put probes on the boundaries of layers, for a command whose failing call could not be repeated."""
+        syscalls, target = self.request.syscalls, self.target
+        if self.setup.has_retval or not self.request.wanted_errors or target is None or not target.started:
+            return
+        if not syscalls or any(is_repeatable(syscall) for syscall in syscalls):
+            return
+        wanted: Dict[str, None] = {}
+        for syscall in syscalls:
+            wanted.update(dict.fromkeys(boundaries_of(syscall, self.traceable)[0]))
+        self._probe([name for name in wanted if not is_silent(name, 0)])
 
     def _probe(self, functions: Sequence[str]) -> None:
         """Put return probes on functions; the kernel refuses it where nothing is returned, and elsewhere."""
@@ -253,6 +318,13 @@ class GraphRun:
         placed_ns = time.monotonic_ns()
         for function in placed:
             self.births.placed(function, placed_ns)
+        if placed and not self._has_probes:
+            self._has_probes = True
+            if self.bounds.probes_take_locks:
+                self.setup.hide_probes()
+                self.outcome.notes.append(
+                    "spin locks are not shown while there are return probes, which take some themselves"
+                )
         if placed:
             # The reader knows the formats that there were; what it holds is complete.
             for cpu in self._seen_cpus:
@@ -324,7 +396,7 @@ def _times(joined: Joined) -> Tuple[int, Optional[int]]:
     return tree.start_ns, tree.end_ns if duration_ns is None else tree.start_ns + duration_ns
 
 
-def _placed(root: Optional[Call], waits: Sequence[Wait]) -> Tuple[Wait, ...]:
+def placed_waits(root: Optional[Call], waits: Sequence[Wait]) -> Tuple[Wait, ...]:
     """Give each wait the functions that were active when it began, innermost first, as the tree shows."""
     if root is None:
         return tuple(waits)

@@ -43,6 +43,8 @@ _OPTIONS: Tuple[Tuple[str, bool], ...] = (
     ("overwrite", True),  # what is lost is the oldest, and LOST lines say so where it was
 )
 _TIDS_A_WRITE = 64
+#: What a return probe calls around every function that has one, on kernels where it takes a lock for that.
+_IN_PROBES = ("_raw_spin_lock", "_raw_spin_lock_irqsave", "_raw_spin_unlock_irqrestore")
 
 
 class CannotGraph(Exception):
@@ -150,6 +152,15 @@ class GraphSetup:
     def stop(self) -> None:
         """Switch recording off; what was recorded can still be read."""
         self._write("tracing_on", "0")
+
+    def resume(self) -> None:
+        """Switch recording on again."""
+        self._write("tracing_on", "1")
+
+    def hide_probes(self) -> None:
+        """Leave out what the kernel itself does in return probes, where that is traced (before 5.11)."""
+        for name in _IN_PROBES:
+            self._append("set_ftrace_notrace", name + "\n")
 
     def lost(self) -> int:
         """Return how many records the buffers lost so far."""

@@ -47,12 +47,16 @@ class _Open:
         "returns",
         "start_ns",
         "state",
+        "texts",
+        "values",
         "waits",
         "waker",
         "woken_ns",
     )
 
-    def __init__(self, name: str, start_ns: int, args: str, cpu: int) -> None:
+    def __init__(self, name: str, start_ns: int, args: str, cpu: int, values: Mapping[str, object]) -> None:
+        self.values = values
+        self.texts: Dict[str, str] = {}
         self.name = name
         self.start_ns = start_ns
         self.args = args
@@ -118,6 +122,7 @@ class SpanBuilder:
                 text = event.fields.get(argument)
                 if isinstance(text, str):
                     opened.args = _with_text(opened.args, argument, text)
+                    opened.texts[argument] = text
         return None
 
     def _bound(self, event: Event, bound: Bound) -> Optional[Span]:
@@ -128,7 +133,7 @@ class SpanBuilder:
             unfinished = self._finish(event.pid, None, None)
             if name is not None:
                 args = bound.args(event.fields)
-                self._open[event.pid] = _Open(name, event.ts_ns, args, event.cpu)
+                self._open[event.pid] = _Open(name, event.ts_ns, args, event.cpu, event.fields)
             return unfinished
         if event.pid not in self._open:
             self.ends_without_begin += 1
@@ -164,6 +169,8 @@ class SpanBuilder:
             tuple(opened.waits),
             tuple(opened.returns),
             opened.cpu,
+            opened.values,
+            opened.texts or _texts(opened.values),
         )
 
     def _switch(self, event: Event) -> None:
@@ -192,6 +199,16 @@ def _with_text(args: str, argument: str, text: str) -> str:
     """
     shown = text[:_MOST_TEXT]
     return re.sub(rf"\b{re.escape(argument)}=[^,]*", lambda _: f'{argument}="{shown}"', args, count=1)
+
+
+def _texts(values: Mapping[str, object]) -> Dict[str, str]:
+    """Return the strings that the event itself has (since 6.19), by the name of their argument."""
+    found: Dict[str, str] = {}
+    for name in values:
+        text = values[name] if name.startswith("__") and name.endswith("_val") else None
+        if isinstance(text, str):
+            found[name[2:-4]] = text
+    return found
 
 
 def _number(value: object) -> Optional[int]:
