@@ -64,7 +64,9 @@ def _run(
             session.exclude_self()
         else:
             session.follow(target.tids)
-        if not tracefs.planned:
+        if tracefs.planned:
+            session.start()
+        else:
             _sum_up(request, host, session, target, stop, outcome)
         outcome.notes += session.notes
     return
@@ -116,7 +118,7 @@ def _tell(request: Request, host: Host, session: Session, sums: SyscallSums, out
     outcome.sums = _by_name(sums, request.machine or machine_of(host) or "")
     if sums.begin_unseen or sums.end_unseen:
         outcome.notes.append(
-            f"{sums.begin_unseen} calls had begun before, {sums.end_unseen} went on at the end:"
+            f"{sums.begin_unseen} had begun before the recording, {sums.end_unseen} went on at the end:"
             " they are in no time"
         )
     for told in sums.unreadable[:10]:

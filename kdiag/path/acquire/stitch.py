@@ -147,8 +147,11 @@ class StitchTrace:
             else:
                 main.follow(self.target.tids)
             main.option("stacktrace", True)
-            if not self.tracefs.planned:
-                yield from _Run(self, main, devices, numbers).calls()
+            if self.tracefs.planned:
+                for session in sessions:
+                    session.start()
+                return
+            yield from _Run(self, main, devices, numbers).calls()
 
     def _enable(self, main: Session, devices: Session) -> Dict[int, str]:
         """Enable what there is, the calls themselves last; return the calls that only have a number."""
