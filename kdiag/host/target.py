@@ -7,6 +7,7 @@ are closed on exec. If kdiag dies before the release, the command never runs.
 
 import errno
 import os
+import shutil
 import signal
 import sys
 import time
@@ -193,6 +194,7 @@ class Target:
 
 def _become(argv: Sequence[str], go: int, told: int, stdout: Optional[int]) -> NoReturn:
     """Wait in the child, and become the command."""
+    program = shutil.which(argv[0]) or argv[0]
     try:
         for number in _AS_USUAL:
             signal.signal(number, signal.SIG_DFL)
@@ -201,7 +203,8 @@ def _become(argv: Sequence[str], go: int, told: int, stdout: Optional[int]) -> N
             os.dup2(stdout, 1)
         if os.read(go, 1):
             try:
-                os.execvp(argv[0], list(argv))  # noqa: S606 - no shell is what is wanted
+                # Found beforehand: trying every folder of PATH would be seen as calls of the command.
+                os.execv(program, list(argv))  # noqa: S606 - no shell is what is wanted
             except OSError as error:
                 os.write(told, str(error.errno or errno.EIO).encode())
             except ValueError:  # a NUL in a word

@@ -107,16 +107,25 @@ def _sum_up(
                     request.raw(f"calls.cpu{chunk[0]}.raw", chunk[1])
     finally:
         sums.finish()
-        _tell(request, host, session, sums, outcome)
+        _tell(request, host, session, target, sums, outcome)
         outcome.ended = why_end() or "stopped"
 
 
-def _tell(request: Request, host: Host, session: Session, sums: SyscallSums, outcome: Outcome) -> None:
+def _tell(
+    request: Request,
+    host: Host,
+    session: Session,
+    target: Optional[Target],
+    sums: SyscallSums,
+    outcome: Outcome,
+) -> None:
     lost = max(session.lost(), sums.lost)
     outcome.lost = Lost(lost, sums.dropped, sums.lost_unknown and not lost)
     outcome.events = sums.events
     outcome.sums = _by_name(sums, request.machine or machine_of(host) or "")
-    if sums.begin_unseen or sums.end_unseen:
+    # Of a started command: what it waited in before it was let go, and exit_group, which never returns.
+    usual = 1 if target is not None and target.started else 0
+    if sums.begin_unseen > usual or sums.end_unseen > usual:
         outcome.notes.append(
             f"{sums.begin_unseen} had begun before the recording, {sums.end_unseen} went on at the end:"
             " they are in no time"
