@@ -30,7 +30,7 @@ from kdiag.path.acquire.graph_run import placed_waits
 from kdiag.path.acquire.graph_spans import SpanBuilder
 from kdiag.path.call import Call, Capture, Lost, Outcome, SyscallCall
 from kdiag.path.mechanisms import EXACT, INFERRED
-from kdiag.path.request import Request
+from kdiag.path.request import CannotAcquire, Request
 
 __all__ = ["CannotProbe", "acquire"]
 
@@ -38,7 +38,7 @@ CLOCK = "mono"
 _MAX_ACTIVE = 64
 
 
-class CannotProbe(Exception):
+class CannotProbe(CannotAcquire):
     """No boundary can be probed here; the message says why."""
 
 

@@ -11,13 +11,15 @@ import difflib
 import re
 from typing import Container, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
+from kdiag.path.request import CannotAcquire
+
 __all__ = ["NoSuchFunction", "Traceable", "near"]
 
 #: So since 6.2 and in stable kernels: a weak function that another one took the place of.
 _INVALID = "__ftrace_invalid_address__"
 
 
-class NoSuchFunction(Exception):
+class NoSuchFunction(CannotAcquire):
     """A function cannot be traced: why, and what may have been meant."""
 
     def __init__(self, function: str, reason: str, near_names: Sequence[str] = ()) -> None:

@@ -15,6 +15,7 @@ from kdiag.ftrace.global_state import GlobalState
 from kdiag.ftrace.session import Session
 from kdiag.ftrace.tracefs import TraceFs
 from kdiag.host.base import Host, ReadError
+from kdiag.path.request import CannotAcquire
 
 __all__ = ["CannotGraph", "GraphSetup", "graph_in_instances"]
 
@@ -47,7 +48,7 @@ _TIDS_A_WRITE = 64
 _IN_PROBES = ("_raw_spin_lock", "_raw_spin_lock_irqsave", "_raw_spin_unlock_irqrestore")
 
 
-class CannotGraph(Exception):
+class CannotGraph(CannotAcquire):
     """function_graph cannot be used here; the message says why, and ``remedy`` what would help."""
 
     def __init__(self, reason: str, remedy: str = "") -> None:
