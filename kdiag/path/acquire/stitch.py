@@ -274,7 +274,7 @@ class _Run:
         outcome, stitcher = self.trace.outcome, self.stitcher
         lost = max(sum(session.lost() for session in self.sessions), stitcher.lost_events)
         outcome.lost = Lost(lost, stitcher.dropped_calls, stitcher.lost_unknown and not lost)
-        outcome.ended = self.ended or "stopped"
+        finished, outcome.ended = bool(self.ended), self.ended or "stopped"
         outcome.events = stitcher.events
         if stitcher.points and stitcher.ended and stitcher.least_gap_ns is not None:
             met, takes_us = stitcher.points / stitcher.ended, stitcher.least_gap_ns / 1000
@@ -290,7 +290,7 @@ class _Run:
         for reader in self.readers:
             if reader.orphan_stacks:
                 outcome.notes.append(f"{reader.orphan_stacks} stacks had lost their event")
-        if not count and not lost:
+        if finished and not count and not lost:
             outcome.nothing = self._nothing()
 
     def _nothing(self) -> str:

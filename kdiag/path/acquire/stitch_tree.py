@@ -23,7 +23,7 @@ __all__ = ["Frame", "StackCleaner", "StackTree", "clean", "is_entry", "is_interr
 #: (TRACE_EVENT() of include/trace/trace_events.h and include/linux/tracepoint.h) and what it calls.
 _TRACER = re.compile(
     r"(?:do_)?(?:trace_event_raw_event_|perf_trace_)|__traceiter_|__do_trace_|__bpf_trace_|__ftrace_trace_stack"
-    r"|trace_event_buffer_|trace_buffer_unlock_commit|ftrace_syscall_(?:enter|exit)|event_triggers_(?:call|post)"
+    r"|trace_event_buffer_|trace_buffer_unlock_commit|f?trace_syscall_(?:enter|exit)|event_triggers_(?:call|post)"
     r"|ring_buffer_(?:lock_reserve|unlock_commit)|trace_function$|__trace_stack$"
 ).match
 #: How the kernel is entered for a system call, below the call's own function: x86, arm64, arm, riscv, s390,

@@ -1,10 +1,13 @@
 """Stacks merged into a tree."""
 
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Set, Tuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fixtures.recorded_tracefs import KERNELS, capture
+from kdiag.ftrace.trace_text import TextEvent, parse_trace
 from kdiag.path.acquire.stitch_tree import Frame, StackCleaner, StackTree, clean
 from kdiag.path.call import Call
 
@@ -156,3 +159,22 @@ def test_no_call_is_outside_of_its_callers_time_and_none_is_lost(stacks: List[Li
         hits += call.hits
     assert made.stacks == len(stacks)
     assert made.not_kept == 0 and hits >= made.calls
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_stacks_of_recorded_kernels_end_where_the_event_was_met(kernel: str) -> None:
+    lines = capture(kernel, "events.stacktrace.txt").encode("utf-8", "surrogateescape").splitlines(True)
+    where: Dict[str, Set[str]] = {}
+    for event in parse_trace(lines):
+        if not isinstance(event, TextEvent) or not event.stack:
+            continue
+        cleaned = clean([Frame(0, place.partition("+")[0]) for place in reversed(event.stack)])
+        name = "sys" if event.name.startswith("sys_") else event.name
+        where.setdefault(name, set()).add(cleaned[-1].function if cleaned else "")
+    assert where == {
+        "page_fault_user": {"exc_page_fault"},
+        "sched_process_fork": {"kernel_clone"},
+        "sched_switch": {"__schedule"},
+        "sched_waking": {"try_to_wake_up"},
+        "sys": {""},
+    }
