@@ -255,7 +255,7 @@ class Stitcher:
         return SyscallCall(
             call.kind.name,
             call.tid,
-            self.names.get(call.tid, ""),
+            self._name(call.tid),
             call.start_ns,
             duration,
             retval,
@@ -382,10 +382,14 @@ class Stitcher:
                 break
         if event.flags & _INTERRUPT_FLAGS:
             return f"an interrupt ({by})" if by else "an interrupt"
-        name = self.names.get(event.pid) or self._comm_of(event.pid)
-        self.names.setdefault(event.pid, name)
+        name = self._name(event.pid)
         who = f"{name}-{event.pid}" if name else ("idle" if event.pid == 0 else f"thread {event.pid}")
         return f"{who} ({by})" if by else who
+
+    def _name(self, tid: int) -> str:
+        if not self.names.get(tid):
+            self.names[tid] = self._comm_of(tid)
+        return self.names[tid]
 
     def _task_exit(self, event: Event) -> Iterator[SyscallCall]:
         call = self._open.pop(event.pid, None)
