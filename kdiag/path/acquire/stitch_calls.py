@@ -69,11 +69,11 @@ class _Device:
         self.what: Dict[str, None] = {}
 
     def told(self) -> str:
-        what = ", ".join(self.what)
-        one = f"{self.requests} requests" if self.requests > 1 else "1 request"
-        longest = f", longest {_us(self.longest_ns)}" if self.requests > 1 else ""
-        took = f"{_us(self.total_ns)} from issue to completion{longest}"
-        return f"device {what}: {one}, {self.bytes >> 10} KiB, {took}"
+        """Say it in the few words that there is room for: the time is from issue to completion."""
+        what = f"at device {', '.join(self.what)}, {self.bytes >> 10} KiB"
+        if self.requests == 1:
+            return f"{_us(self.total_ns)} {what}"
+        return f"{_us(self.total_ns)} in {self.requests} requests {what}, longest {_us(self.longest_ns)}"
 
 
 class _Open:

@@ -232,8 +232,19 @@ def test_a_request_that_the_call_submitted_has_its_time_at_the_device() -> None:
     request(made, 9000, "complete", 4096)
     request(made, 68_000, "complete", 64)
     (call,) = calls([leave(70_000, 4096)], made)
+    assert notes(call) == [("virtio_queue_rq", "65.0 us at device 254:0 R, 4 KiB")]
+
+
+def test_several_requests_of_one_place_are_added_up() -> None:
+    made = stitcher()
+    calls([enter(1)], made)
+    for sector, begin_ns, end_ns in ((64, 2000, 5000), (80, 3000, 4000)):
+        calls([submit(begin_ns, "block_rq_issue", sector, 8, "virtio_queue_rq")], made)
+        request(made, begin_ns, "issue", sector)
+        request(made, end_ns, "complete", sector)
+    (call,) = calls([leave(9000, 0)], made)
     assert notes(call) == [
-        ("virtio_queue_rq", "device 254:0 R: 1 request, 4 KiB, 65.0 us from issue to completion")
+        ("virtio_queue_rq", "4.0 us in 2 requests at device 254:0 R, 8 KiB, longest 3.0 us")
     ]
 
 
