@@ -173,43 +173,48 @@ def kernels_page(rows: Sequence[Row], folder: str) -> str:
 
 
 def _mechanisms(rows: Sequence[Row], folder: str) -> List[str]:
-    """What `kdiag doctor` found to work in each guest."""
-    said = [(row, document) for row in rows for document in [_said(folder, row, "doctor.json")] if document]
+    """What `kdiag doctor` found to work in each guest: a table of kernels as they are shipped, then what
+    differs."""
+    said = [
+        (row, _trials(document))
+        for row in rows
+        for document in [_said(folder, row, "doctor.json")]
+        if document
+    ]
     if not said:
         return []
-    absent = [
-        (row, {item["name"]: item["why"] for item in _capabilities(document) if not item["works"]})
-        for row, document in said
+    plain = [(row, trials) for row, trials in said if row.variant == "default"] or said
+    ids = list(dict.fromkeys(name for _, trials in said for name in trials))
+    table = [
+        (f"`{name}`", *(_WORKS[trials[name]["works"]] if name in trials else "" for _, trials in plain))
+        for name in ids
     ]
-    names = sorted({item["name"] for _, document in said for item in _capabilities(document)})
-    table = []
-    for name in names:
-        having = [
-            row
-            for row, document in said
-            if any(i["name"] == name and i["works"] for i in _capabilities(document))
-        ]
-        table.append((f"`{name}`", _where(having, [row for row, _ in said]) or "nowhere"))
+    absent = [
+        (row, {name: _why(trial) for name, trial in trials.items() if not trial["works"]})
+        for row, trials in said
+    ]
     return [
         "",
-        "## What of tracing works where",
+        "## What works where",
         "",
         "Each was tried by `kdiag doctor` in the guest, not inferred from a version.",
         "",
-        *_table(("capability", "works in"), table),
-        *_absent_section("What of tracing is absent, and why", "In the words of `kdiag doctor`.", absent),
+        *_table(("capability", *(_name(row) for row, _ in plain)), table),
+        *_absent_section("What does not work, and why", "In the words of `kdiag doctor`.", absent),
     ]
 
 
-def _capabilities(document: Dict[str, Any]) -> List[Dict[str, Any]]:
-    return [
-        {
-            "name": str(item.get("name") or item.get("id")),
-            "works": bool(item.get("works")),
-            "why": str(item.get("why") or ""),
-        }
-        for item in document.get("capabilities", ())
-    ]
+_WORKS = {True: "yes", False: "no", None: "not tried"}
+
+
+def _trials(document: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
+    return {trial["id"]: trial for trial in document.get("capabilities", ())}
+
+
+def _why(trial: Dict[str, Any]) -> str:
+    """Why a capability is absent, with what was seen if that says more."""
+    why, detail = trial.get("why") or "", trial.get("detail") or ""
+    return f"{why} ({detail})" if why and detail else why or detail or "no reason was given"
 
 
 def _not_run(rows: Sequence[Row]) -> List[str]:

@@ -43,6 +43,9 @@ _LOADS = (
     "tests/live/test_shares.py",
 )
 
+# Tracing knows neither pressure nor control groups.
+_TRACING = ("tests/live/ftrace", "tests/live/path", "tests/live/tools")
+
 # Where a variant changes what kdiag reads and not what the kernel does, the oldest and the newest kernel tell
 # enough.
 _ENDS = ("5.10", "7.2")
@@ -77,29 +80,30 @@ VARIANTS: Dict[str, Variant] = {
             proof="test -e /host/proc/1/stat && test $(ls -d /proc/[0-9]* | wc -l) -lt 10",
             place="container",
             kernels=_ENDS,
-            left_out=_PEERS,
+            left_out=_LOADS,
         ),
         Variant(
             "psi0",
             "a kernel without pressure stall information, as RHEL boots it",
             boot=("psi=0",),
             proof="! cat /proc/pressure/cpu",
-            kernels=_ENDS,
-            left_out=_PEERS,
+            kernels=("7.2",),
+            left_out=_PEERS + _TRACING,
         ),
         Variant(
             "cgroup-v1",
             "the controllers on the old hierarchy, as on RHEL 8 and Ubuntu 20.04",
             boot=("SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",),
             proof="test -e /sys/fs/cgroup/memory/memory.usage_in_bytes",
-            kernels=_ENDS,
-            left_out=_PEERS,
+            kernels=("5.10", "6.12"),
+            left_out=_PEERS + _TRACING,
         ),
         Variant(
             "lockdown-confidentiality",
             "no kernel memory is to be read either: tracefs and perf close",
             boot=("lockdown=confidentiality",),
             proof="grep -qF '[confidentiality]' /sys/kernel/security/lockdown",
+            kernels=_ENDS,
             left_out=_LOADS,
         ),
         Variant(
@@ -107,7 +111,7 @@ VARIANTS: Dict[str, Variant] = {
             "kernel addresses are zero even for root",
             prepare="echo 2 > /proc/sys/kernel/kptr_restrict",
             proof="grep -qx 2 /proc/sys/kernel/kptr_restrict",
-            kernels=_ENDS,
+            kernels=("7.2",),
             left_out=_LOADS,
         ),
         Variant(
@@ -116,7 +120,7 @@ VARIANTS: Dict[str, Variant] = {
             prepare="mount -o remount,hidepid=2 /proc",
             proof="test $(id -u) -eq 65534 && ! test -e /proc/1",
             user="nobody",
-            kernels=_ENDS,
+            kernels=("6.1",),
             left_out=_PEERS,
         ),
         Variant(
@@ -125,7 +129,7 @@ VARIANTS: Dict[str, Variant] = {
             boot=("cgroup_no_v1=all",),
             proof="test -e /sys/fs/cgroup/cgroup.controllers && grep -q cgroup_no_v1=all /proc/cmdline",
             kernels=("7.2",),
-            left_out=_PEERS,
+            left_out=_PEERS + _TRACING,
         ),
     )
 }

@@ -1,3 +1,5 @@
+import json
+from pathlib import Path
 from typing import Optional, Tuple
 
 from lab.docs import absent_by_reason, kernels_page, readme_table
@@ -83,7 +85,7 @@ def test_the_readme_has_a_line_for_each_kernel_that_was_run() -> None:
     )
 
 
-def test_the_page_says_what_was_run_what_was_not_and_why_tests_were_skipped(tmp_path: "object") -> None:
+def test_the_page_says_what_was_run_what_was_not_and_why_tests_were_skipped(tmp_path: Path) -> None:
     rows = [row("6.1", "default", "ps", reason="no irq PSI"), row("7.2", "default", "p")]
     page = kernels_page(rows, str(tmp_path))
     assert "| 6.1 | 6.1.9-1 | default | 1 | 0 | 1 | well |\n" in page
@@ -100,3 +102,21 @@ def test_reasons_that_differ_in_a_figure_are_one_and_the_version_that_a_reason_n
         ("b", irq, [old, new]),
         ("c", "is 0", [new]),
     ]
+
+
+def test_what_doctor_found_is_told_kernel_by_kernel_with_its_reasons(tmp_path: Path) -> None:
+    told = {
+        "6.1-default": [("tracefs", True, "", ""), ("fprobes", False, "built without it", "EINVAL on f:x")],
+        "7.2-default": [("tracefs", True, "", ""), ("fprobes", None, "", "not tried: busy")],
+    }
+    for name, trials in told.items():
+        (tmp_path / name).mkdir()
+        document = {
+            "capabilities": [dict(zip(("id", "works", "why", "detail"), trial)) for trial in trials],
+        }
+        (tmp_path / name / "doctor.json").write_text(json.dumps(document))
+    page = kernels_page([row("6.1", "default", "p"), row("7.2", "default", "p")], str(tmp_path))
+    assert "| capability | 6.1 | 7.2 |\n| --- | --- | --- |\n| `tracefs` | yes | yes |\n" in page
+    assert "| `fprobes` | no | not tried |\n" in page
+    assert "| `fprobes` | built without it (EINVAL on f:x) | 6.1 (all) |\n" in page
+    assert "| `fprobes` | not tried: busy | 7.2 (all) |\n" in page

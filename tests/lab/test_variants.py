@@ -30,7 +30,7 @@ def test_the_script_of_the_guest_is_sh() -> None:
 
 
 def test_every_kernel_is_run_as_it_is_shipped_and_locked_down_and_by_an_ordinary_user() -> None:
-    for name in ("default", "lockdown-integrity", "lockdown-confidentiality", "unprivileged"):
+    for name in ("default", "lockdown-integrity", "unprivileged"):
         assert VARIANTS[name].kernels == tuple(KERNELS)
 
 
