@@ -1,5 +1,6 @@
 """One run of function_graph: rounds of reading, and what is changed on the way."""
 
+import threading
 import time
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -39,6 +40,22 @@ _ROUND_S = 0.05
 _SLACK_NS = 1_000_000
 #: How many calls of a probed function may be under way at a time; what is beyond is missed, and counted.
 _MAX_ACTIVE = 64
+
+
+class _Job(threading.Thread):
+    """Something slow that is done while the buffers are read on: hooking functions takes seconds at worst."""
+
+    def __init__(self, work: Callable[[], None], done: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self._work = work
+        self.done = done
+        self.error: Optional[BaseException] = None
+
+    def run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+            self.error = error
 
 
 class GraphRun:
@@ -82,6 +99,8 @@ class GraphRun:
         self._held: List[Union[Event, LostEvents]] = []
         self._until_ns: Optional[int] = None
         self._has_probes = False
+        self._job: Optional[_Job] = None
+        self._to_probe: Dict[str, None] = {}
 
     def narrow_at_once(self) -> bool:
         """Set up a trace that needs no learning; ``False`` where it does."""
@@ -109,11 +128,16 @@ class GraphRun:
             while not self._is_over():
                 yield from self._round(_ROUND_S)
                 self._steer()
+            while self._job is not None:
+                yield from self._round(_ROUND_S)
+                self._end_job()
             self.setup.stop()
             self.events.stop()
             yield from self._drain()
             self._explain()
         finally:
+            if self._job is not None:
+                self._job.join()  # whatever it writes has to be undone after it
             self._account()
 
     def _is_over(self) -> bool:
@@ -238,8 +262,7 @@ class GraphRun:
         if span is not None and self.births.returned(root, errno, span.start_ns, span.returns):
             return
         wanted = self.births.failed(root, errno, span)
-        if not self.outcome.ended:
-            self._probe(wanted)
+        self._to_probe.update(dict.fromkeys(wanted))
 
     def _explain(self) -> None:
         """Make failing calls of a command once more, as far as that does no harm, to see where they fail."""
@@ -299,8 +322,20 @@ class GraphRun:
         self._probe([name for name in wanted if not is_silent(name, 0)])
 
     def _probe(self, functions: Sequence[str]) -> None:
-        """Put return probes on functions; the kernel refuses it where nothing is returned, and elsewhere."""
+        """Put return probes on functions, and wait until they are in place."""
         placed: List[str] = []
+        self._place(functions, placed)
+        self._placed(placed)
+
+    def _place(self, functions: Sequence[str], placed: List[str]) -> None:
+        """Put return probes on functions; the kernel refuses it where nothing is returned, and elsewhere."""
+        if functions and not self._has_probes:
+            self._has_probes = True
+            if self.bounds.probes_take_locks:
+                self.setup.hide_probes()
+                self.outcome.notes.append(
+                    "spin locks are not shown while there are return probes, which take some themselves"
+                )
         for function in functions:
             if self.traceable.is_ambiguous(function):
                 self.births.refused(function)
@@ -315,34 +350,49 @@ class GraphRun:
                 continue
             self.spans.functions[f"{system}:{event}"] = function
             placed.append(function)
+
+    def _placed(self, functions: Sequence[str]) -> None:
+        """Probes are in place: calls that begin from now on have all their returns."""
         placed_ns = time.monotonic_ns()
-        for function in placed:
+        for function in functions:
             self.births.placed(function, placed_ns)
-        if placed and not self._has_probes:
-            self._has_probes = True
-            if self.bounds.probes_take_locks:
-                self.setup.hide_probes()
-                self.outcome.notes.append(
-                    "spin locks are not shown while there are return probes, which take some themselves"
-                )
-        if placed:
-            # The reader knows the formats that there were; what it holds is complete.
+        if functions:
+            # The reader knows the formats that there were when it was made.
             for cpu in self._seen_cpus:
                 self._held.extend(self.reader.finish(cpu))
             self.reader = self._new_reader()
 
     def _steer(self) -> None:
+        """Begin what is to be changed, one thing at a time."""
+        self._end_job()
         learner, now_ns = self.learner, time.monotonic_ns()
-        if not self.request.narrow:
+        if self._job is not None:
             return
-        if learner.may_narrow(now_ns):
-            self.setup.narrow(self.traceable.numbers([*learner.functions, *self.roots]))
+        if self._to_probe:
+            functions, self._to_probe = list(self._to_probe), {}
+            placed: List[str] = []
+            self._begin(lambda: self._place(functions, placed), lambda: self._placed(placed))
+        elif self.request.narrow and learner.may_narrow(now_ns):
+            numbers = self.traceable.numbers([*learner.functions, *self.roots])
+            self._begin(lambda: self.setup.narrow(numbers), self._narrowed)
             learner.narrow()
-            self._narrowed()
-        elif learner.must_widen():
-            self.setup.widen()
+        elif self.request.narrow and learner.must_widen():
             learner.widen(now_ns)
-            self._wide_since_ns = time.monotonic_ns()
+            self._wide_since_ns = self._wide_since_ns or now_ns
+            self._begin(self.setup.widen, lambda: None)
+
+    def _begin(self, work: Callable[[], None], done: Callable[[], None]) -> None:
+        self._job = _Job(work, done)
+        self._job.start()
+
+    def _end_job(self) -> None:
+        job = self._job
+        if job is None or job.is_alive():
+            return
+        self._job = None
+        if job.error is not None:
+            raise job.error
+        job.done()
 
     def _narrowed(self) -> None:
         if self._wide_since_ns is not None:
