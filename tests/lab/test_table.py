@@ -1,6 +1,6 @@
 import json
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from lab.docs import absent_by_reason, kernels_page, readme_table
 from lab.results import Outcome, Row
@@ -105,7 +105,7 @@ def test_reasons_that_differ_in_a_figure_are_one_and_the_version_that_a_reason_n
 
 
 def test_what_doctor_found_is_told_kernel_by_kernel_with_its_reasons(tmp_path: Path) -> None:
-    told = {
+    told: Dict[str, List[Tuple[Any, ...]]] = {
         "6.1-default": [("tracefs", True, "", ""), ("fprobes", False, "built without it", "EINVAL on f:x")],
         "7.2-default": [("tracefs", True, "", ""), ("fprobes", None, "", "not tried: busy")],
     }
