@@ -20,7 +20,7 @@ from lab.docs import write_docs
 from lab.guest import Ended, Request, Stopped, run_guest, stop_guests
 from lab.installed import cache_folder, find_installed
 from lab.kernels import KERNELS
-from lab.matrix import cells, cells_named, run_cells
+from lab.matrix import Lab, cells, cells_named, run_cells
 from lab.pythons import test_pythons
 from lab.results import read_rows
 from lab.setup import guest_python, set_up
@@ -112,17 +112,18 @@ def _test(args: argparse.Namespace) -> int:
         raise SystemExit(f"lab: {error}") from None
     say(f"{len(chosen)} guests, {args.jobs} at a time")
     started = time.monotonic()
-    rows = run_cells(
-        chosen,
-        args.tests.split() if args.tests else (),
-        # A row of a few tests is no row of docs/kernels.md.
-        args.results or (os.path.join(RESULTS, "partial") if args.tests else RESULTS),
-        guest_python(REPO),
-        REPO,
-        args.timeout,
-        args.jobs,
-        say,
+    # A row of some tests is no row of docs/kernels.md.
+    below = "partial" if args.tests else "short" if args.short else ""
+    asked = Lab(
+        repo=REPO,
+        results=args.results or os.path.join(RESULTS, below),
+        python=guest_python(REPO),
+        tests=tuple(args.tests.split()) if args.tests else (),
+        short=args.short,
+        deadline_s=args.timeout,
+        jobs=args.jobs,
     )
+    rows = run_cells(chosen, asked, say)
     print(render(rows))
     print(f"took {(time.monotonic() - started) / 60:.1f} minutes")
     return 0 if all(row.well for row in rows) else 1
@@ -177,9 +178,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     test.add_argument("--guests", help="exactly these, as 6.1:default,7.2:lockdown-integrity")
     test.add_argument("--tests", help="instead of tests/live: files, nodes or options of pytest")
-    test.add_argument(
-        "--results", metavar="DIR", help="keep rows here (lab/results, or its folder partial with --tests)"
-    )
+    test.add_argument("--short", action="store_true", help="without what takes longest, as CI does")
+    test.add_argument("--results", metavar="DIR", help="keep rows here (lab/results)")
     test.add_argument(
         "--jobs", type=int, default=2, metavar="N", help="guests at a time; each keeps one CPU busy (2)"
     )

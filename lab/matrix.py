@@ -13,7 +13,7 @@ from lab.kernels import KERNELS
 from lab.results import Row, row_of, write_row
 from lab.variants import VARIANTS, Variant
 
-__all__ = ["Cell", "cells", "cells_named", "run_cells"]
+__all__ = ["Cell", "Lab", "cells", "cells_named", "run_cells"]
 
 Say = Callable[[str], None]
 
@@ -26,6 +26,19 @@ class Cell(NamedTuple):
 
     kernel: str
     variant: Variant
+
+
+class Lab(NamedTuple):
+    """What holds for all guests of one lab: `tests` instead of all of tests/live, or a `short` choice of
+    them."""
+
+    repo: str
+    results: str
+    python: str
+    tests: Tuple[str, ...] = ()
+    short: bool = False
+    deadline_s: float = 1200.0
+    jobs: int = 2
 
 
 def cells(kernels: Optional[Sequence[str]], variants: Optional[Sequence[str]]) -> List[Cell]:
@@ -53,39 +66,42 @@ def cells_named(text: str) -> List[Cell]:
     return found
 
 
-def pytest_arguments(variant: Variant, tests: Sequence[str]) -> Tuple[str, ...]:
+# What takes longest of tests/live and tells least in the two guests of CI, which has half an hour for
+# everything.
+SHORT_WITHOUT = ("tests/live/test_peers.py", "tests/live/path")
+
+
+def pytest_arguments(variant: Variant, tests: Sequence[str], short: bool = False) -> Tuple[str, ...]:
     """What pytest is given in a guest of `variant`; tests that were named are all run."""
     marked = ("-m", "unprivileged") if variant.user != "root" else ()
     if tests:
         return ("-q", *marked, *tests)
     without = [word for name in _NO_PLUGINS for word in ("-p", f"no:{name}")]
-    left_out = [f"--ignore={path}" for path in variant.left_out]
+    left_out = [f"--ignore={path}" for path in (*variant.left_out, *(SHORT_WITHOUT if short else ()))]
     return ("-q", *marked, *without, "tests/live", *left_out)
 
 
-def run_cell(
-    cell: Cell, tests: Sequence[str], results: str, python: str, repo: str, deadline_s: float
-) -> Row:
-    """Boots one guest, runs the tests in it, keeps its row and its logs in `results`."""
+def run_cell(cell: Cell, lab: Lab) -> Row:
+    """Boots one guest, runs the tests in it, keeps its row and its logs in the results."""
     installed = find_installed(cell.kernel)
-    out = os.path.join(results, f"{cell.kernel}-{cell.variant.name}")
+    out = os.path.join(lab.results, f"{cell.kernel}-{cell.variant.name}")
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     if installed is None:
         why = f"kernel {cell.kernel} is not here; run: make lab-setup"
         row = Row(cell.kernel, cell.variant.name, None, "", (), why, "", 0.0, None)
     else:
-        arguments = pytest_arguments(cell.variant, tests)
+        arguments = pytest_arguments(cell.variant, lab.tests, lab.short)
         request = Request(
             kernel=installed,
             variant=cell.variant,
-            command=(python, "-m", "lab.in_guest", "--", *arguments),
+            command=(lab.python, "-m", "lab.in_guest", "--", *arguments),
             out=out,
-            folder=repo,
+            folder=lab.repo,
             disk=cell.variant.user == "root",
-            deadline_s=deadline_s,
+            deadline_s=lab.deadline_s,
         )
-        row = row_of(cell.kernel, installed.version, cell.variant.name, run_guest(request, repo), out)
+        row = row_of(cell.kernel, installed.version, cell.variant.name, run_guest(request, lab.repo), out)
     write_row(row, os.path.join(out, "row.json"))
     return row
 
@@ -102,23 +118,14 @@ def _compile(python: str, repo: str) -> None:
         )
 
 
-def run_cells(
-    chosen: Sequence[Cell],
-    tests: Sequence[str],
-    results: str,
-    python: str,
-    repo: str,
-    deadline_s: float,
-    jobs: int,
-    say: Say,
-) -> List[Row]:
-    """Runs guests, `jobs` at a time, and tells of each as it ends; the rows in the order of `chosen`."""
+def run_cells(chosen: Sequence[Cell], lab: Lab, say: Say) -> List[Row]:
+    """Runs guests, some at a time, and tells of each as it ends; the rows in the order of `chosen`."""
     lock = threading.Lock()
     done = 0
 
     def one(cell: Cell) -> Row:
         nonlocal done
-        row = run_cell(cell, tests, results, python, repo, deadline_s)
+        row = run_cell(cell, lab)
         with lock:
             done += 1
             counts = (
@@ -129,6 +136,6 @@ def run_cells(
             say(f"{place}: {counts} in {row.took_s:.0f} s: {verdict}")
         return row
 
-    _compile(python, repo)
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
+    _compile(lab.python, lab.repo)
+    with ThreadPoolExecutor(max_workers=lab.jobs) as pool:
         return list(pool.map(one, chosen))

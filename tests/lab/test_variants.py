@@ -29,8 +29,8 @@ def test_the_script_of_the_guest_is_sh() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_every_kernel_is_run_as_it_is_shipped_and_locked_down_and_by_an_ordinary_user() -> None:
-    for name in ("default", "lockdown-integrity", "unprivileged"):
+def test_every_kernel_is_run_as_it_is_shipped_and_by_an_ordinary_user() -> None:
+    for name in ("default", "unprivileged"):
         assert VARIANTS[name].kernels == tuple(KERNELS)
 
 
