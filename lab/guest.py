@@ -175,6 +175,8 @@ def run_guest(request: Request, repo: str, shown: Optional[IO[bytes]] = None) ->
     `request.out` must exist. Beside what the command leaves there it will hold `console.log` and
     `output.log`.
     """
+    if _stopping.is_set():
+        raise Stopped
     out = request.out
     shutil.copyfile(_INSIDE, os.path.join(out, "inside.sh"))
     for stale in ("status", "failed", "release", "booted", "ended"):
