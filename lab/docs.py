@@ -185,8 +185,13 @@ def _mechanisms(rows: Sequence[Row], folder: str) -> List[str]:
         return []
     plain = [(row, trials) for row, trials in said if row.variant == "default"] or said
     ids = list(dict.fromkeys(name for _, trials in said for name in trials))
+    titles = {name: str(trial.get("title", "")) for _, trials in said for name, trial in trials.items()}
     table = [
-        (f"`{name}`", *(_WORKS[trials[name]["works"]] if name in trials else "" for _, trials in plain))
+        (
+            f"`{name}`",
+            titles[name],
+            *(_WORKS[trials[name]["works"]] if name in trials else "" for _, trials in plain),
+        )
         for name in ids
     ]
     absent = [
@@ -199,7 +204,7 @@ def _mechanisms(rows: Sequence[Row], folder: str) -> List[str]:
         "",
         "Each was tried by `kdiag doctor` in the guest, not inferred from a version.",
         "",
-        *_table(("capability", *(_name(row) for row, _ in plain)), table),
+        *_table(("capability", "what it is", *(_name(row) for row, _ in plain)), table),
         *_absent_section("What does not work, and why", "In the words of `kdiag doctor`.", absent),
     ]
 

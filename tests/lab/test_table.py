@@ -116,7 +116,10 @@ def test_what_doctor_found_is_told_kernel_by_kernel_with_its_reasons(tmp_path: P
         }
         (tmp_path / name / "doctor.json").write_text(json.dumps(document))
     page = kernels_page([row("6.1", "default", "p"), row("7.2", "default", "p")], str(tmp_path))
-    assert "| capability | 6.1 | 7.2 |\n| --- | --- | --- |\n| `tracefs` | yes | yes |\n" in page
-    assert "| `fprobes` | no | not tried |\n" in page
+    assert (
+        "| capability | what it is | 6.1 | 7.2 |\n| --- | --- | --- | --- |\n| `tracefs` |  | yes | yes |\n"
+        in page
+    )
+    assert "| `fprobes` |  | no | not tried |\n" in page
     assert "| `fprobes` | built without it (EINVAL on f:x) | 6.1 (all) |\n" in page
     assert "| `fprobes` | not tried: busy | 7.2 (all) |\n" in page
