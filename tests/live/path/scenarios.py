@@ -1,7 +1,10 @@
 """What tests of ``kdiag path`` share: the mechanisms that work here, a run with its document, and targets."""
 
 import json
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
@@ -9,13 +12,23 @@ from typing import Any, Dict, List, Tuple
 import pytest
 
 from kdiag.doctor.trials import Trials
+from kdiag.ftrace.tracefs import TraceFsError
 from kdiag.host.live import LiveHost
 from kdiag.path.call import SyscallCall
 from kdiag.path.mechanisms import MECHANISMS
 from kdiag.path.saved import open_saved
-from tests.live.traced import kdiag
+from tests.live.traced import kdiag, left_by, tracefs
 
-__all__ = ["TREES", "functions", "path", "program", "saved_calls", "totals", "why_not_mechanism"]
+__all__ = [
+    "TREES",
+    "functions",
+    "path",
+    "program",
+    "saved_calls",
+    "totals",
+    "wait_until_it_traces",
+    "why_not_mechanism",
+]
 
 #: The mechanisms that give a tree.
 TREES = ("function_graph", "boundaries", "stitch")
@@ -60,6 +73,26 @@ def saved_calls(mechanism: str, folder: Path, *words: str) -> List[SyscallCall]:
     """Run it with ``--save``, and return every call."""
     path(mechanism, "--save", str(folder), *words)
     return list(open_saved(str(folder)).capture.calls)
+
+
+def wait_until_it_traces(run: "subprocess.Popen[str]", longest_s: float = 60) -> None:
+    """Wait until an instance of kdiag's is switched on, and a little longer."""
+    end = time.monotonic() + longest_s
+    while time.monotonic() < end and run.poll() is None:
+        names = left_by(tracefs(), run.pid)
+        with suppress(TraceFsError):  # it is just being made
+            if names and any(_records(f"instances/{name}") for name in names):
+                break
+        time.sleep(0.02)
+    time.sleep(0.5)
+
+
+def _records(instance: str) -> bool:
+    top = tracefs()
+    return (
+        top.read(f"{instance}/tracing_on").strip() == "1"
+        and top.read(f"{instance}/events/enable").strip() != "0"
+    )
 
 
 def program(code: str) -> Tuple[str, ...]:
