@@ -334,8 +334,10 @@ import time
 while True: time.sleep(0.01)
 """),
     )
-    wait_until_it_traces(run)
-    run.send_signal(signal.SIGINT)
+    try:
+        wait_until_it_traces(run)
+    finally:
+        run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=60)
     assert run.returncode == 0, err
     assert "clock_nanosleep:" in out and " 0 calls" not in out
