@@ -33,7 +33,7 @@ WHOLE = """
     1.000005 |   0)   python-7      |   3.000 us    |    } /* vfs_read */
     1.000006 |   0)   python-7      |   5.000 us    |  } /* __x64_sys_read */
 """
-SHAPE = ("__x64_sys_read", 5000, [("vfs_read", 3000, [("ext4_file_read_iter", 1500, [])])])
+SHAPE: object = ("__x64_sys_read", 5000, [("vfs_read", 3000, [("ext4_file_read_iter", 1500, [])])])
 
 
 def test_a_call_is_a_tree_with_times_of_the_clock_and_durations_of_the_tracer() -> None:
