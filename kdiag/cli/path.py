@@ -19,7 +19,7 @@ from kdiag.cli.tracing import (
     told_as_failures,
 )
 from kdiag.host.base import Host
-from kdiag.path.mechanisms import MECHANISMS
+from kdiag.path.mechanisms import MECHANISMS, MECHANISMS_OF_ALL
 
 __all__ = ["command"]
 
@@ -42,14 +42,14 @@ __all__ = ["command"]
 @click.option("--calls", "most_calls", type=click.IntRange(1), metavar="N", help="End after N calls.")
 @click.option(
     "--backend",
-    type=click.Choice([mechanism.name for mechanism in MECHANISMS]),
+    type=click.Choice(list(dict.fromkeys(each.name for each in (*MECHANISMS, *MECHANISMS_OF_ALL)))),
     help="See it this way, or say why not.",
 )
 @click.option("--no-narrow", is_flag=True, help="Do not learn first which functions matter.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("-o", "--output", metavar="FILE", help="Write that call: FILE.svg, .json, .folded.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
-@click.option("--save", metavar="DIR", help="Keep the capture in DIR, which must not exist, for --root DIR.")
+@click.option("--save", metavar="DIR", help="Keep the capture in a new folder, for --root DIR.")
 @click.option(
     "--dry-run", is_flag=True, help="Print each write to tracefs that would be made, and make none."
 )
@@ -62,7 +62,7 @@ __all__ = ["command"]
 )
 @click.pass_context
 def command(ctx: click.Context, /, words: Tuple[str, ...], **options: Any) -> int:
-    """Show the path of a system call through the kernel: its time by layer and function, its waits, its error.
+    """Show the path of a system call through the kernel: time by layer, waits, the error.
 
     kdiag path openat -- cat /etc/hostname; kdiag path read -p PID; kdiag path --all -- CMD;
     kdiag path diff A B compares two captures of --save.
@@ -109,7 +109,8 @@ def _run(
     from kdiag.path.result import summarize
 
     with Trials(host) as trials:
-        choice = choose(f"path of {request.shown}", MECHANISMS, trials.try_capability, options["backend"])
+        mechanisms = MECHANISMS_OF_ALL if request.everything else MECHANISMS
+        choice = choose(f"path of {request.shown}", mechanisms, trials.try_capability, options["backend"])
     tracefs: Optional[TraceFs] = None
     try:
         tracefs = find_tracefs(host)

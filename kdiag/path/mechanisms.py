@@ -4,7 +4,7 @@ from typing import Mapping, Tuple
 
 from kdiag.doctor.mechanism import Mechanism
 
-__all__ = ["EXACT", "INFERRED", "MECHANISMS", "WHOLE"]
+__all__ = ["EXACT", "INFERRED", "MECHANISMS", "MECHANISMS_OF_ALL", "WHOLE"]
 
 MECHANISMS: Tuple[Mechanism, ...] = (
     Mechanism("function_graph", ("tracefs", "function_graph"), "every function of the call, timed"),
@@ -20,6 +20,16 @@ MECHANISMS: Tuple[Mechanism, ...] = (
     ),
     Mechanism("samples", ("proc_stack",), "samples of /proc/PID/syscall, wchan and stack"),
     Mechanism("wchan", ("proc_wchan",), "samples of /proc/PID/wchan and state"),
+)
+
+#: For all system calls at once: single calls are not kept, a loop of small ones makes millions a second.
+MECHANISMS_OF_ALL: Tuple[Mechanism, ...] = (
+    Mechanism(
+        "raw_syscalls",
+        ("tracefs", "instances", "syscall_events"),
+        "begin, end and result of every call, summed up by name",
+    ),
+    *MECHANISMS[-2:],
 )
 
 #: Whose trees are whole: what a function did not spend in what it called, it spent itself.

@@ -44,4 +44,6 @@ def summarize(
     """Take all calls of a capture, which ends it; ``each`` is handed every call as well."""
     summary = Summary(which, nth, whole=capture.mechanism.name in WHOLE)
     summary.feed(capture.calls, each)
+    if capture.outcome is not None and capture.outcome.sums:
+        summary.add_sums(capture.outcome.sums)
     return PathResult(asked, capture, summary)

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Dict, FrozenSet, Iterator, List, Mapping, Opti
 
 from kdiag.doctor.mechanism import Choice, PassedOver
 from kdiag.ftrace.function_graph import GraphLine, parse_graph
+from kdiag.ftrace.syscall_sums import SyscallSum
 from kdiag.kernel.syscall_symbol import syscall_of_symbol
 from kdiag.path.call import Call, Capture, Lost, Outcome, SyscallCall, Wait
 from kdiag.path.graph_tree import GraphTree
@@ -101,6 +102,8 @@ class Saver:
             "ended": outcome.ended,
             "nothing": outcome.nothing,
             "events": outcome.events,
+            "samples": None if outcome.samples is None else outcome.samples._asdict(),
+            "sums": {name: _sum_to_json(each) for name, each in outcome.sums.items()},
             "calls": self._count,
             "started_ns": started_ns,
             "duration_s": duration_s,
@@ -176,6 +179,9 @@ def _capture(path: str, meta: Mapping[str, Any]) -> SavedCapture:
     outcome.ended, outcome.nothing = _str(meta["ended"]), _str(meta["nothing"])
     outcome.notes = [_str(note) for note in _list(meta["notes"])]
     outcome.events = _optional_int(meta.get("events"))
+    outcome.sums = {_str(name): _sum_from_json(each) for name, each in meta["sums"].items()}
+    if meta["samples"] is not None:
+        outcome.samples = _samples_from_json(meta["samples"])
     capture = Capture(
         choice,
         _str(meta["clock"]),
@@ -296,6 +302,42 @@ def _tree_from_json(rows: Sequence[Any]) -> Call:
         pile.append(call)
     assert root is not None  # noqa: S101 - there is a row
     return root
+
+
+def _sum_to_json(summed: SyscallSum) -> Dict[str, Any]:
+    return {name: getattr(summed, name) for name in SyscallSum.__slots__}
+
+
+def _sum_from_json(record: Any) -> SyscallSum:
+    summed = SyscallSum()
+    for name in SyscallSum.__slots__:
+        value = record[name]
+        if isinstance(value, dict):
+            setattr(summed, name, {int(key): _int(each) for key, each in value.items()})
+        else:
+            setattr(summed, name, _int(value))
+    return summed
+
+
+def _samples_from_json(record: Any) -> Any:
+    from kdiag.path.acquire.sampling import Place, Samples
+
+    places = tuple(
+        Place(
+            _str(row[0]),
+            _str(row[1]),
+            _optional_str(row[2]),
+            tuple(map(_str, _list(row[3]))),
+            _int(row[4]),
+            _int(row[5]),
+        )
+        for row in _list(record["places"])
+    )
+    numbers = [_int(record[name]) for name in ("rounds", "samples", "threads", "elsewhere", "moved")]
+    hidden = tuple(map(_str, _list(record["hidden"])))
+    rounds, samples, threads, elsewhere, moved = numbers
+    took_s = float(record["duration_s"])
+    return Samples(rounds, samples, threads, elsewhere, moved, took_s, places, hidden)
 
 
 def _int(value: Any) -> int:

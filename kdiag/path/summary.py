@@ -4,11 +4,12 @@ Memory is bounded whatever comes: tables of functions, places of waiting and res
 beyond which everything is counted as others, and said.
 """
 
-from typing import Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
+from kdiag.ftrace.syscall_sums import SyscallSum
 from kdiag.path.call import Call, SyscallCall
 from kdiag.path.error_origin import UNKNOWN, ErrorOrigin, error_origin
-from kdiag.path.histogram import Histogram
+from kdiag.path.histogram import ERROR_PCT, Histogram
 from kdiag.path.interrupts import gives_cpu_away
 from kdiag.path.layer_times import layer_times
 from kdiag.records import NamedTuple
@@ -26,6 +27,8 @@ __all__ = [
 #: Which call's tree is kept.
 WHICH = ("slowest", "failing", "nth")
 OTHERS = "(others)"
+#: How much too high a percentile of sums may be (kdiag.ftrace.syscall_sums).
+SUMS_ERROR_PCT = 6.25
 
 _MOST_FUNCTIONS = 20_000
 _MOST_PLACES = 1_000
@@ -80,6 +83,20 @@ class _Sleep:
         self.waker = waker
 
 
+class _SummedTimes(Histogram):
+    """The times of calls that were summed up already, in buckets of another width."""
+
+    def __init__(self, summed: SyscallSum) -> None:
+        super().__init__()
+        self._summed = summed
+        self.count, self.total = summed.timed, summed.total_ns
+        if summed.timed:
+            self.minimum, self.maximum = summed.min_ns, summed.max_ns
+
+    def percentile(self, percent: float) -> Optional[int]:
+        return self._summed.at_share(percent / 100) if self.count else None
+
+
 class CallTotals:
     """All calls of one name."""
 
@@ -110,6 +127,16 @@ class CallTotals:
             if origin is not None:
                 found[errno] = origin
         return found
+
+    @classmethod
+    def of_sum(cls, name: str, summed: SyscallSum) -> "CallTotals":
+        """Return the totals of calls that were summed up while they were recorded."""
+        totals = cls(name)
+        totals.count = summed.calls
+        totals.incomplete = summed.calls - summed.timed
+        totals.errors = dict(summed.errors)
+        totals.times = _SummedTimes(summed)
+        return totals
 
     def add(self, call: SyscallCall) -> None:
         """Count a call."""
@@ -155,6 +182,9 @@ class Summary:
         self.which = which
         self.nth = nth
         self.whole = whole
+        self.summed = False
+        """Only sums are there, no single call."""
+        self.percentile_error_pct = ERROR_PCT
         self.count = 0
         self.names: Dict[str, CallTotals] = {}
         self.chosen: Optional[SyscallCall] = None
@@ -196,6 +226,14 @@ class Summary:
         self._waits(call)
         if self._with_functions and call.root is not None:
             self._count_functions(call.root)
+
+    def add_sums(self, sums: Mapping[str, SyscallSum]) -> None:
+        """Take calls that were summed up while they were recorded: no single one of them can be shown."""
+        for name, summed in sums.items():
+            self.count += summed.calls
+            self.names[name] = CallTotals.of_sum(name, summed)
+            self.summed = True
+            self.percentile_error_pct = SUMS_ERROR_PCT
 
     def functions(self) -> List[FunctionTotals]:
         """Return all functions, that with the most time of its own first."""

@@ -6,7 +6,6 @@ from kdiag.kernel.errno_names import name_of
 from kdiag.kernel.layers import layer_of
 from kdiag.path.call import Call, SyscallCall
 from kdiag.path.error_origin import ErrorOrigin, error_origin
-from kdiag.path.histogram import ERROR_PCT
 from kdiag.path.layer_times import LayerTimes, layer_times
 from kdiag.path.result import PathResult
 from kdiag.path.summary import CallTotals, Summary
@@ -30,7 +29,7 @@ def path_document(result: PathResult, host: Optional[Mapping[str, Any]] = None) 
         "inferred": capture.inferred,
         "clock": capture.clock,
         "calls": summary.count,
-        "percentile_error_pct": ERROR_PCT,
+        "percentile_error_pct": summary.percentile_error_pct,
         "by_call": [_totals(each) for each in summary.by_name()],
         "layers_ns": summary.layers(),
         "off_cpu": [each._asdict() for each in summary.sleeps()],

@@ -5,7 +5,6 @@ from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence,
 from kdiag.kernel.errno_names import name_of, text_of
 from kdiag.path.call import Lost, SyscallCall, Wait
 from kdiag.path.error_origin import EXACT, FIRST_SEEN, INFERRED, NOTHING_SEEN, ErrorOrigin, error_origin
-from kdiag.path.histogram import ERROR_PCT
 from kdiag.path.layer_times import RUN_QUEUE, UNSEEN, WAITING, layer_times
 from kdiag.path.result import PathResult
 from kdiag.path.summary import CallTotals, Sleep, Summary, place_of_wait
@@ -33,7 +32,8 @@ _STATES = {
 def path_lines(result: PathResult, view: TreeView, style: Style) -> Iterator[str]:
     """Yield all lines."""
     summary, capture = result.summary, result.capture
-    yield from wrap(style.paint("title", style.safe(_headline(result))), style.width, indent=2)
+    for line in wrap(style.safe(_headline(result)), style.width, indent=2):
+        yield style.paint("title", line)
     yield from _failures(summary, style)
     yield from choice_lines(capture.mechanism, style)
     if capture.exact:
@@ -57,6 +57,9 @@ def path_lines(result: PathResult, view: TreeView, style: Style) -> Iterator[str
     yield from _layers(summary, style)
     yield from _sleeps(summary.sleeps(), style)
     yield from _functions(summary, style)
+    if summary.summed:
+        yield from _errors(summary, result.capture.target, style)
+        return
     if summary.chosen is None:
         yield ""
         yield style.safe(_no_choice(summary))
@@ -72,7 +75,8 @@ def call_lines(
     who = f"{call.comm or '?'}-{call.tid}" if call.tid else (call.comm or "thread not known")
     cpu = "" if call.cpu is None else f" on CPU {call.cpu}"
     title = f"{which}: {who}{cpu}, {time_text(call.duration_ns)}"
-    yield style.paint("title", style.safe(title))
+    for line in wrap(style.safe(title), style.width, indent=2):
+        yield style.paint("title", line)
     said = f"{call.name}({call.args or '...'}) = {result_text(call)}"
     yield from wrap(style.safe(f"  {said}"), style.width, indent=4)
     origin = None
@@ -94,7 +98,7 @@ def call_lines(
     for wait in _longest(call.waits):
         yield from wrap(style.safe(f"  {wait_text(wait)}"), style.width, indent=4)
     if root is None or not (root.children or whole):
-        yield style.safe(f"  nothing inside of it was seen; `kdiag path {call.name}` may show more")
+        yield "  nothing on the way inside of it was seen: no trace event was met"
         return
     yield ""
     yield from tree_lines(call, view, style)
@@ -163,9 +167,10 @@ def layer_lines(layers: Iterable[Tuple[str, int]], style: Style, most: int = _MO
         shown.append((f"{len(rest)} more", sum(ns for _, ns in rest)))
     block = "█" if style.ellipsis == "…" else "#"
     width = max(display_width(title) for title, _ in shown)
+    longest = max(0, min(_BAR, style.width - width - 22))
     for title, ns in shown:
         share = ns / total
-        bar = block * max(1 if share >= 0.005 else 0, round(share * _BAR))
+        bar = block * max(1 if longest and share >= 0.005 else 0, round(share * longest))
         line = f"  {pad(style.safe(title), width)}  {pad(time_text(ns), 8, True)}  {100 * share:5.1f}%  {bar}"
         yield line.rstrip()
 
@@ -210,6 +215,23 @@ def _failures(summary: Summary, style: Style) -> Iterator[str]:
             yield from (style.paint("warning", line) for line in lines)
 
 
+def _errors(summary: Summary, target: str, style: Style) -> Iterator[str]:
+    """Yield which calls failed how, and how to see more of one."""
+    failed = [row for row in summary.by_name() if row.errors]
+    failed.sort(key=lambda row: -row.failed)
+    if failed:
+        yield ""
+        yield style.paint("title", "Failed")
+        for row in failed[: 2 * _MOST_ROWS]:
+            most = sorted(row.errors.items(), key=lambda each: (-each[1], each[0]))
+            told = ", ".join(f"{times} {name_of(errno)} ({text_of(errno)})" for errno, times in most)
+            yield from wrap(style.safe(f"  {row.name}: {told}"), style.width, indent=4)
+    yield ""
+    worst = failed[0].name if failed else summary.by_name()[0].name
+    option = " --failing" if failed else ""
+    yield from wrap(style.safe(f"next: kdiag path {worst}{option} -- {target}"), style.width, indent=2)
+
+
 def _nothing(result: PathResult) -> str:
     why = result.outcome.nothing
     text = f"no call of {result.asked} was seen"
@@ -241,16 +263,18 @@ def _numbers(summary: Summary, style: Style) -> Iterator[str]:
     if len(rows) > 1:
         if any(set(row.layers) - _NO_LAYER for row in rows):
             columns.append(Column("most time in", [_first_layer(row) for row in shown]))
-        else:
+        elif any(row.layers for row in rows):
             columns.append(Column("off the CPU", [_off_cpu(row) for row in shown], right=True))
     yield from table_lines(columns, style)
     if len(rows) > len(shown):
         yield f"({len(rows) - len(shown)} more: see --json)"
     if any(row.count > 2 for row in rows):
-        yield f"(p50 and p99 are within {ERROR_PCT:.1f} %; all others are exact)"
+        text = f"(p50 and p99 are within {summary.percentile_error_pct:.3g} %; all others are exact)"
+        yield from wrap(text, style.width, indent=1)
     incomplete = sum(row.incomplete for row in rows)
     if incomplete:
-        yield f"({_count(incomplete, 'call')} without begin or end: in no time above)"
+        text = f"({_count(incomplete, 'call')} without begin or end: in no time above)"
+        yield from wrap(text, style.width, indent=1)
     for table, times in summary.left_out.items():
         yield f"(too many {table}: {times} counted as others)"
 
@@ -290,7 +314,8 @@ def _layers(summary: Summary, style: Style) -> Iterator[str]:
     title = f"Time by layer, {_count(summary.count, 'call')}"
     if inferred:
         title += ": lower bounds, from stacks; (not seen) lies between them"
-    yield style.paint("title", title)
+    for line in wrap(title, style.width, indent=2):
+        yield style.paint("title", line)
     yield from layer_lines(sorted(layers.items(), key=lambda each: (-each[1], each[0])), style)
 
 

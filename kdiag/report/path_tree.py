@@ -13,7 +13,7 @@ from kdiag.path.call import Call, SyscallCall
 from kdiag.path.error_origin import failing_calls
 from kdiag.path.interrupts import is_interrupt
 from kdiag.records import NamedTuple
-from kdiag.report.layout import pad, shorten
+from kdiag.report.layout import pad, shorten, wrap
 from kdiag.report.terminal import Style
 from kdiag.report.units import UNKNOWN, duration
 
@@ -24,6 +24,7 @@ DEFAULT_LINES = 60
 _DEFAULT_SHARE = 100
 _NUMBER = 8
 _MOST_NOTES = 3
+_SEEN_ON_STACKS = "(~ seen on stacks: the time is a lower bound, none where it was seen but once)"
 
 
 class TreeView(NamedTuple):
@@ -76,9 +77,9 @@ def tree_lines(call: SyscallCall, view: TreeView, style: Style) -> Iterator[str]
     hide = _Hide(view.depth, min_ns, frozenset(id(each) for each in way), view.interrupts)
     if min_ns and view.min_ns is None:
         text = f"(calls under {time_text(min_ns)} are folded together; --min-us 0 shows all)"
-        yield style.safe(text)
+        yield from wrap(style.safe(text), style.width, indent=1)
     if any(each.inferred for _, each in root.walk()):
-        yield style.safe("(~ seen on stacks: the time is a lower bound, none where it was seen but once)")
+        yield from wrap(style.safe(_SEEN_ON_STACKS), style.width, indent=1)
     yield style.paint("header", f"{'total':>{_NUMBER}}  {'self':>{_NUMBER}}    function")
     failing = hide.always if len(way) > 1 or call.errno is not None else frozenset()
     for depth, row in _rows(root, hide):

@@ -21,6 +21,7 @@ from kdiag.report.json_envelope import (
 from kdiag.report.read import read_document
 from kdiag.tools.read import read_trace
 from tests.report.doctor_samples import DOCTORED
+from tests.report.path_samples import PATH_DIFFS, PATHS
 from tests.report.samples import DISKS, LATIN_1, SICK, WELL, finding
 from tests.report.test_escape import ANY_TEXT
 from tests.report.traced_samples import BEGUN, COUNTS, LISTED
@@ -46,6 +47,8 @@ DOCUMENTS = {
     "doctor": DOCTORED,
     "probes": LISTED,
     "stream": BEGUN,
+    "path": PATHS,
+    "path-diff": PATH_DIFFS,
     "files": (files_document([FILE]), files_document([source._asdict() for source in SOURCES])),
 }
 
@@ -80,7 +83,7 @@ def test_a_schema_holds_documents_to_their_fields(command: str) -> None:
 
 
 def test_there_is_a_schema_for_each_document_and_what_they_share_is_the_same() -> None:
-    assert sorted(os.listdir(_FOLDER)) == [f"{command}.1.json" for command in sorted(DOCUMENTS)]
+    assert sorted(os.listdir(_FOLDER)) == sorted(f"{command}.1.json" for command in DOCUMENTS)
     shared: Dict[str, Any] = {}
     for command in DOCUMENTS:
         for name, definition in schema(command)["$defs"].items():
