@@ -96,7 +96,7 @@ def _trace(words: Sequence[str], argv: Sequence[str], options: Dict[str, Any]) -
             return _run(host, request, argv, options, stop, saver)
         finally:
             if saver is not None:
-                saver.close()
+                saver.discard()
 
 
 def _run(

@@ -14,6 +14,7 @@ nothing: sizes are bounded, types are checked, and what is cut off or damaged is
 import gzip
 import json
 import os
+import shutil
 import zlib
 from typing import Any, BinaryIO, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, TextIO, Tuple
 
@@ -56,6 +57,7 @@ class Saver:
         self._calls = gzip.GzipFile(fileobj=self._file, mode="wb", compresslevel=3, mtime=0)
         self._raw: Dict[str, BinaryIO] = {}
         self._count = 0
+        self._finished = False
 
     def call(self, call: SyscallCall) -> None:
         """Keep a call."""
@@ -112,6 +114,7 @@ class Saver:
         self.close()
         with _new_file(os.path.join(self.folder, _META)) as file:
             file.write(json.dumps(meta, indent=2).encode("ascii") + b"\n")
+        self._finished = True
 
     def close(self) -> None:
         """Close the files; without :meth:`finish` the folder has no ``meta.json`` and says so when read."""
@@ -119,6 +122,12 @@ class Saver:
         self._file.close()
         for file in self._raw.values():
             file.close()
+
+    def discard(self) -> None:
+        """Remove the folder, unless it is finished: a run that failed leaves nothing behind."""
+        self.close()
+        if not self._finished:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class SavedCapture:
