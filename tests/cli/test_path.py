@@ -37,7 +37,7 @@ def test_a_file_is_written_as_its_ending_says(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, ending: str
 ) -> None:
     path = tmp_path / f"out.{ending}"
-    code, out, err = run(capsys, "--root", OPEN, "-o", str(path))
+    code, _, err = run(capsys, "--root", OPEN, "-o", str(path))
     assert (code, err) == (0, f"kdiag: {path} written\n")
     assert path.stat().st_size > 100
     code, _, err = run(capsys, "--root", OPEN, "-o", str(path))
