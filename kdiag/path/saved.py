@@ -427,7 +427,7 @@ def _read_text(path: str, roots: FrozenSet[str], outcome: Outcome) -> Iterator[S
             f"{tree.problem_count} lines could not be read, the first: line {first.line}: {first.text!r}"
         )
     if tree.strays:
-        outcome.notes.append(f"{tree.strays} calls outside of these are left out")
+        outcome.notes.append(f"calls outside of these are left out: {tree.strays}")
 
 
 def _open_lines(path: str) -> TextIO:
