@@ -7,6 +7,7 @@ sent to this host is received there, on behalf of the sender.
 """
 
 import re
+from functools import lru_cache
 
 __all__ = ["gives_cpu_away", "is_interrupt"]
 
@@ -26,6 +27,7 @@ _GIVES_AWAY = re.compile(
 ).match
 
 
+@lru_cache(maxsize=10_000)
 def is_interrupt(function: str) -> bool:
     """Tell whether an interrupt begins here.
 
@@ -35,6 +37,7 @@ def is_interrupt(function: str) -> bool:
     return _INTERRUPT(function) is not None
 
 
+@lru_cache(maxsize=10_000)
 def gives_cpu_away(function: str) -> bool:
     """Tell whether this function lets another task run.
 
