@@ -7,7 +7,7 @@ from kdiag.path.call import Capture
 
 __all__ = ["MODULES", "acquire_by"]
 
-#: The name of a mechanism (kdiag.path.mechanisms) -> the module with its ``acquire`` (see kdiag.path.request).
+#: The name of a mechanism (kdiag.path.mechanisms) -> the module with its ``acquire`` (kdiag.path.request).
 MODULES: Dict[str, str] = {
     "function_graph": "kdiag.path.acquire.graph",
     "boundaries": "kdiag.path.acquire.boundary",
