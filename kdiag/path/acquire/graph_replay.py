@@ -3,13 +3,15 @@
 A command runs once: when its failing call has shown its functions, it is too late for probes. Calls that
 only look something up by a path can be repeated without harm, in a child of kdiag's, with the same arguments.
 Their error is told only if the repetition fails alike. What the first call brought into the caches makes the
-second take a shorter way now and then; what holds for both is then the chain of functions that handed it up.
+second take a shorter way now and then; what holds for both is then the chain of functions that handed it up,
+and what the same callers called in the same order.
 """
 
 import os
 import signal
 import time
-from typing import Dict, List, Mapping, Optional, Tuple
+from difflib import SequenceMatcher
+from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 from kdiag.ftrace.retval import retval_errno
 from kdiag.path.acquire.graph_births import copy_returns
@@ -134,10 +136,21 @@ def explain_by(repeated: Call, first: Call, errno: int) -> str:
     pairs = _in_both(chain, first)
     if len(pairs) < 2:
         return ""
-    for known, other in pairs:
+    for known, other in [*pairs, *_aligned(repeated, first)]:
         if other.retval is None:
             other.retval = known.retval
-    return f"took another way, but through the same {len(pairs)} functions that handed the error up"
+    return f"took another way in places, but through the same {len(pairs)} functions that handed the error up"
+
+
+def _aligned(one: Call, other: Call) -> Iterator[Tuple[Call, Call]]:
+    """Yield the calls of two trees that their callers, being the same, made in the same order."""
+    stack = [(one, other)]
+    while stack:
+        first, second = stack.pop()
+        yield first, second
+        names = [[child.function for child in each.children] for each in (first, second)]
+        for begin, twin, size in SequenceMatcher(None, *names, autojunk=False).get_matching_blocks():
+            stack.extend(zip(first.children[begin : begin + size], second.children[twin : twin + size]))
 
 
 def _chain(root: Call, errno: int) -> List[Call]:

@@ -18,6 +18,9 @@ __all__ = ["TreeBuilder"]
 #: More calls in one tree are counted and not kept.
 MOST_CALLS = 200_000
 
+#: What runs only because kdiag's own events are enabled; what it calls hangs below it, and goes with it.
+_OF_TRACING = ("__traceiter_", "trace_event_raw_event_")
+
 _Key = Tuple[int, int]
 
 
@@ -141,6 +144,8 @@ class TreeBuilder:
         return Tree(key[0], tree.comm, call.start_ns or 0, line.ts_ns, call, tree.cpu)
 
     def _add(self, tree: _Open, call: Call) -> None:
+        if call.function.startswith(_OF_TRACING):
+            return
         if tree.calls < self._most_calls:
             tree.pile[-1].children.append(call)
             tree.calls += 1

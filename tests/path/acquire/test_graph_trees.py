@@ -165,3 +165,16 @@ def test_the_idle_tasks_of_two_cpus_are_two() -> None:
     builder = TreeBuilder(ROOTS)
     assert [tree.cpu for tree in builder.feed(made)] == [0]
     assert [tree.cpu for tree in builder.unfinished()] == [1]
+
+
+def test_what_runs_because_of_the_tracing_itself_is_left_out() -> None:
+    text = """
+    1.000001 |   0)   python-7      |               |  __x64_sys_read() {
+    1.000002 |   0)   python-7      |               |    __traceiter_sched_switch() {
+    1.000003 |   0)   python-7      |   1.000 us    |      _raw_spin_lock();
+    1.000004 |   0)   python-7      |   2.000 us    |    } /* __traceiter_sched_switch */
+    1.000005 |   0)   python-7      |   1.000 us    |    vfs_read();
+    1.000006 |   0)   python-7      |   5.000 us    |  } /* __x64_sys_read */
+"""
+    (tree,), _ = built(text)
+    assert shape(tree.root) == ("__x64_sys_read", 5000, [("vfs_read", 1000, [])])
