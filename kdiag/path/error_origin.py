@@ -23,7 +23,7 @@ from kdiag.path.call import Call, SyscallCall
 from kdiag.path.interrupts import gives_cpu_away, is_interrupt
 from kdiag.records import NamedTuple
 
-__all__ = ["HANDS_BACK", "ErrorOrigin", "error_origin"]
+__all__ = ["HANDS_BACK", "PARTIAL", "ErrorOrigin", "error_origin"]
 
 #: Functions that return an ERR_PTR that they are given, and since when (fs/namei.c).
 HANDS_BACK: Mapping[str, str] = {
@@ -34,6 +34,9 @@ HANDS_BACK: Mapping[str, str] = {
 }
 
 NOTHING_SEEN = "nothing inside of the call was seen"
+
+#: A note of a root below which only some functions can be seen.
+PARTIAL = "only functions that have a probe are shown"
 
 #: How sure it is.
 EXACT, FIRST_SEEN, INFERRED, UNKNOWN = "exact", "first seen", "inferred", "unknown"
@@ -116,6 +119,8 @@ def _followed(root: Call, errno: int) -> ErrorOrigin:
     if unknown:
         certainty = FIRST_SEEN
         words = f"what {', '.join(dict.fromkeys(unknown[:4]))} returned is not known"
+    if certainty == EXACT and PARTIAL in root.notes:
+        certainty, words = FIRST_SEEN, "a function without a probe may have made it"
     return ErrorOrigin(
         errno,
         certainty,

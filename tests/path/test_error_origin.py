@@ -4,7 +4,7 @@ from typing import List, Optional, Tuple
 import pytest
 
 from kdiag.path.call import Call, SyscallCall
-from kdiag.path.error_origin import error_origin
+from kdiag.path.error_origin import PARTIAL, error_origin
 from tests.path.graphs import calls_of
 
 #: (kernel, scenario) -> of each call that fails: error, function that made it, its callers up to the root.
@@ -165,3 +165,14 @@ def test_of_stitched_stacks_the_begin_of_cleaning_up_bounds_it() -> None:
     assert origin is not None
     assert (origin.function, origin.callers) == ("path_openat", ("do_filp_open", "root"))
     assert origin.certainty == "inferred"
+
+
+def test_among_probed_functions_the_deepest_one_is_only_the_first_that_was_seen() -> None:
+    inner = Call("path_openat", retval=-2)
+    root = Call("sys_openat", retval=-2)
+    root.children.append(inner)
+    root.notes.append(PARTIAL)
+    origin = error_origin(SyscallCall("openat", 7, "x", 0, 1, -2, 2, "", root))
+    assert origin is not None
+    assert (origin.certainty, origin.function) == ("first seen", "path_openat")
+    assert "without a probe" in origin.words

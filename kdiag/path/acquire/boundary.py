@@ -29,6 +29,7 @@ from kdiag.path.acquire.graph_names import NoSuchFunction, Traceable, near
 from kdiag.path.acquire.graph_run import placed_waits
 from kdiag.path.acquire.graph_spans import SpanBuilder
 from kdiag.path.call import Call, Capture, Lost, Outcome, SyscallCall
+from kdiag.path.error_origin import PARTIAL
 from kdiag.path.mechanisms import EXACT, INFERRED
 from kdiag.path.request import CannotAcquire, Request
 
@@ -207,6 +208,7 @@ class _Trace:
             root = self.pairing.unfinished_of(span.tid)
         if root is not None:
             root.function = self.request.function or f"sys_{span.name}"
+            root.notes.append(PARTIAL)
         errno = None if span.retval is None else retval_errno(span.retval)
         return SyscallCall(
             name=span.name,

@@ -148,8 +148,9 @@ def _aligned(one: Call, other: Call) -> Iterator[Tuple[Call, Call]]:
     while stack:
         first, second = stack.pop()
         yield first, second
-        names = [[child.function for child in each.children] for each in (first, second)]
-        for begin, twin, size in SequenceMatcher(None, *names, autojunk=False).get_matching_blocks():
+        names = [child.function for child in first.children]
+        twins = [child.function for child in second.children]
+        for begin, twin, size in SequenceMatcher(None, names, twins, autojunk=False).get_matching_blocks():
             stack.extend(zip(first.children[begin : begin + size], second.children[twin : twin + size]))
 
 
