@@ -7,8 +7,10 @@ from typing import Optional
 
 from kdiag.ftrace.tracefs import TraceFsError
 
-__all__ = ["NotTried", "Refused", "refused_by_errno", "refused_by_tracefs"]
+__all__ = ["NOT_NEEDED", "NotTried", "Refused", "refused_by_errno", "refused_by_tracefs"]
 
+#: The detail of what was not tried because nobody would miss it.
+NOT_NEEDED = "not needed"
 _NOT_PERMITTED = (errno.EPERM, errno.EACCES)
 _TO_ROOT = "refused to root, too: by lockdown, a security module or a container"
 _TO_ROOT_REMEDY = "whoever set that policy has to allow it; most of it takes another boot"

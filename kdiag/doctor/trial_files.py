@@ -19,6 +19,8 @@ __all__ = ["kallsyms", "proc_stack", "proc_syscall", "proc_wchan", "procfs", "ps
 
 _ASLEEP_TIMEOUT_S = 1.0
 _POLL_S = 0.002
+#: What stack, wchan and syscall show of a task that runs (or, always, to those who may not know).
+_AWAKE = ("", "0", "running")
 _CHILD = re.compile(r"^/proc/\d+/")
 
 
@@ -120,10 +122,16 @@ def _sleeper(bench: "Bench") -> Iterator[int]:
 
 
 def _read(bench: "Bench", path: str, absent: str) -> str:
-    try:
-        return bench.host.read(path).decode("utf-8", "replace")
-    except ReadError as error:
-        raise _not_read(error, bench, absent) from None
+    """Read what a sleeping child shows; one that was woken in that moment shows nothing, so ask again."""
+    end = time.monotonic() + _ASLEEP_TIMEOUT_S
+    while True:
+        try:
+            text = bench.host.read(path).decode("utf-8", "replace")
+        except ReadError as error:
+            raise _not_read(error, bench, absent) from None
+        if text.strip() not in _AWAKE or time.monotonic() >= end:
+            return text
+        time.sleep(_POLL_S)
 
 
 def _not_read(error: ReadError, bench: "Bench", absent: str) -> Refused:

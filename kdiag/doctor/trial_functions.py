@@ -10,7 +10,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, Iterator
 
-from kdiag.doctor.outcome import NotTried, Refused, refused_by_tracefs
+from kdiag.doctor.outcome import NOT_NEEDED, NotTried, Refused, refused_by_tracefs
 from kdiag.ftrace.global_state import GlobalBusy, GlobalState
 from kdiag.ftrace.journal import UnsafeFolder
 from kdiag.ftrace.session import parse_stats
@@ -39,7 +39,7 @@ def function_graph_top(bench: "Bench") -> str:
     top = bench.tracefs.top
     _demand_tracer(top, "function_graph")
     if bench.try_capability("function_graph_instance").works:
-        raise NotTried("not tried", "not needed: it works in an instance")
+        raise NotTried(NOT_NEEDED, "it works in an instance")
     entries = _entries(top)
     if entries:
         raise NotTried(

@@ -6,6 +6,7 @@ from kdiag.doctor.capabilities import CAPABILITIES, GROUPS
 from kdiag.doctor.examination import CommandChoice, Examination
 from kdiag.doctor.facts import OptionFact
 from kdiag.doctor.mechanism import Trial
+from kdiag.doctor.outcome import NOT_NEEDED
 from kdiag.report.layout import Column, led_lines, table_lines, wrap
 from kdiag.report.terminal import Style
 
@@ -84,7 +85,11 @@ def _missing(trials: Sequence[Trial], style: Style) -> Iterator[str]:
         if trial.works is None and trial.why.startswith("needs "):
             waiting.setdefault(trial.why, []).append(CAPABILITIES[trial.id].title)
     alone = [
-        trial for trial in trials if not trial.works and not (trial.works is None and trial.why in waiting)
+        trial
+        for trial in trials
+        if not trial.works
+        and trial.detail != NOT_NEEDED
+        and not (trial.works is None and trial.why in waiting)
     ]
     if not alone and not waiting:
         yield ""

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kdiag.doctor.capabilities import CAPABILITIES
 from kdiag.doctor.examination import Examination
 from kdiag.doctor.facts import Fact
+from kdiag.doctor.mechanism import Trial
 from kdiag.doctor.others import Other
 from kdiag.report.doctor_document import doctor_document
 from kdiag.report.doctor_text import doctor_lines
@@ -88,3 +90,10 @@ def test_the_document_is_what_its_schema_says(examined: Any) -> None:
     validate(document, "doctor")
     assert document["commands"][0]["passed_over"][1]["name"] == "boundaries"
     assert [row["works"] for row in document["capabilities"] if row["id"] == "kprobes"] == [False]
+
+
+def test_what_was_not_needed_is_not_missing() -> None:
+    trials = tuple(Trial(id, True) for id in CAPABILITIES if id != "function_graph_top")
+    not_needed = Trial("function_graph_top", None, "not needed", "it works in an instance")
+    text = lines(EXAMINED._replace(trials=(*trials, not_needed)))
+    assert "Everything that kdiag knows to use works here." in text
