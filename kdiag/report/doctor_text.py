@@ -47,7 +47,7 @@ def _head(examined: Examination, style: Style) -> Iterator[str]:
     if not examined.is_recording:
         counts = (
             f"{kinds.count(True)} of {len(kinds)} capabilities work, {kinds.count(False)} do not, "
-            f"{kinds.count(None)} were not tried; it took {examined.duration_s:.1f} s, {left}"
+            f"{kinds.count(None)} not tried; it took {examined.duration_s:.1f} s, {left}"
         )
     else:
         counts = "a recording: what works can only be tried on the host itself, so here are facts alone"
