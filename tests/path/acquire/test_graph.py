@@ -109,3 +109,36 @@ def test_function_tracing_that_is_switched_off_is_not_switched_on(tmp_path: Path
 def test_without_tracefs_there_is_no_graph() -> None:
     with pytest.raises(CannotGraph, match="needs tracefs"):
         acquire(Request(("openat",)), LiveMemoryHost({}), None, None, Choice("function_graph"), lambda: False)
+
+
+def test_before_6_11_the_top_level_is_taken_and_every_file_of_it_is_put_back_in_reverse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdiag.path.acquire.graph.graph_in_instances", lambda _: False)
+    writes = planned(tmp_path, False, Request(("openat",), machine="x86_64"))
+    of_top = [each for each in writes if each.startswith("/T/") and not each.startswith("/T/instances/")]
+    first = {each.partition(" ")[0]: at for at, each in reversed(list(enumerate(of_top)))}
+    tracer = of_top.index("/T/current_tracer <- function_graph")
+    undone = of_top[tracer + 1 :]
+    assert undone[0].startswith(("/T/set_ftrace_notrace_pid", "/T/tracing_on"))
+    assert "/T/current_tracer <- nop" in undone
+    restored = [each.partition(" ")[0] for each in undone if each.partition(" ")[0] in first]
+    for name in (
+        "current_tracer",
+        "set_graph_function",
+        "buffer_size_kb",
+        "trace_clock",
+        "options/funcgraph-proc",
+    ):
+        assert f"/T/{name}" in restored, name
+    assert restored.index("/T/current_tracer") < restored.index("/T/set_graph_function")
+    assert restored.index("/T/set_graph_function") < restored.index("/T/trace_clock")
+
+
+def test_buffer_and_clock_are_set_before_the_tracer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdiag.path.acquire.graph.graph_in_instances", lambda _: False)
+    writes = planned(tmp_path, False, Request(("openat",), machine="x86_64"))
+    tracer = writes.index("/T/current_tracer <- function_graph")
+    for wanted in ("/T/tracing_on <- 0", "/T/trace_clock <- mono", "/T/options/disable_on_free <- 1"):
+        assert writes.index(wanted) < tracer
+    assert writes.index("/T/tracing_on <- 1") > tracer
