@@ -102,7 +102,7 @@ def _trace(words: Sequence[str], argv: Sequence[str], options: Dict[str, Any]) -
 def _run(
     host: Host, request: Any, argv: Sequence[str], options: Dict[str, Any], stop: Stop, saver: Any
 ) -> int:
-    from kdiag.doctor.mechanism import choose
+    from kdiag.doctor.mechanism import PassedOver, choose
     from kdiag.doctor.trials import Trials
     from kdiag.ftrace.tracefs import NoTraceFs, PlannedTraceFs, TraceFs, find_tracefs
     from kdiag.path.acquire import acquire_by
@@ -110,7 +110,15 @@ def _run(
 
     with Trials(host) as trials:
         mechanisms = MECHANISMS_OF_ALL if request.everything else MECHANISMS
-        choice = choose(f"path of {request.shown}", mechanisms, trials.try_capability, options["backend"])
+        question = f"path of {request.shown}"
+        choice = choose(question, mechanisms, trials.try_capability, options["backend"])
+        taken = "" if options["backend"] or choice.name != "function_graph" else _why_taken(host)
+        if taken:
+            # Somebody else traces just now: what needs nothing global works beside them.
+            others = [each for each in mechanisms if each.name != choice.name]
+            better = (*choice.passed_over, PassedOver(choice.name, taken))
+            choice = choose(question, others, trials.try_capability)
+            choice = choice._replace(passed_over=(*better, *choice.passed_over))
     tracefs: Optional[TraceFs] = None
     try:
         tracefs = find_tracefs(host)
@@ -145,6 +153,18 @@ def _run(
             request.shown, result.capture, started_ns=started_ns, duration_s=result.duration_s, host=named
         )
     return _show(result, options, named)
+
+
+def _why_taken(host: Host) -> str:
+    """Say who holds what is global in tracefs, nothing if nobody does."""
+    from kdiag.ftrace.global_state import GlobalBusy, GlobalState
+    from kdiag.ftrace.tracefs import find_tracefs
+
+    try:
+        with GlobalState(find_tracefs(host), host):
+            return ""
+    except GlobalBusy as error:
+        return "; ".join(error.holders)
 
 
 @contextmanager
