@@ -19,6 +19,7 @@ __all__ = ["kallsyms", "proc_stack", "proc_syscall", "proc_wchan", "procfs", "ps
 
 _ASLEEP_TIMEOUT_S = 1.0
 _POLL_S = 0.002
+_NO_WCHAN = "the kernel hides it, or cannot tell it (x86 before 5.16 without frame pointers)"
 #: What stack, wchan and syscall show of a task that runs (or, always, to those who may not know).
 _AWAKE = ("", "0", "running")
 _CHILD = re.compile(r"^/proc/\d+/")
@@ -67,9 +68,7 @@ def proc_wchan(bench: "Bench") -> str:
     with _sleeper(bench) as pid:
         function = _read(bench, f"/proc/{pid}/wchan", "this kernel has no symbols").strip()
     if function in ("", "0"):
-        raise Refused(
-            f"{function or 'nothing'} in /proc/PID/wchan of a sleeping child", "the kernel hides it"
-        )
+        raise Refused(f"{function or 'nothing'} in /proc/PID/wchan of a sleeping child", _NO_WCHAN)
     return "" if bench.euid == 0 else "of own processes"
 
 

@@ -28,7 +28,8 @@ def _known(yes: str, no: str = "", not_tried: str = "") -> Dict[str, Optional[bo
 _DEBIAN: Mapping[str, Dict[str, Optional[bool]]] = {
     "5.10": _known(
         "kallsyms function function_graph_top kprobes kretprobes",
-        "function_graph_instance funcgraph_retval funcgraph_args fprobes eprobes hist synthetic",
+        # x86 kernels before 5.16 cannot tell it where they unwind by ORC.
+        "proc_wchan function_graph_instance funcgraph_retval funcgraph_args fprobes eprobes hist synthetic",
     ),
     "6.1": _known(
         "kallsyms function function_graph_top kprobes kretprobes eprobes hist synthetic",

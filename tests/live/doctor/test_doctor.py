@@ -98,12 +98,22 @@ def test_nothing_is_left_behind() -> None:
     assert _everything() == before
 
 
+def _in_the_middle(running: "subprocess.Popen[str]", more_s: float) -> None:
+    """Wait until trials are under way: a slow guest takes seconds to get there."""
+    end = time.monotonic() + 60
+    while not left_by(tracefs(), running.pid):
+        assert running.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    time.sleep(more_s)
+
+
 @pytest.mark.needs("root", "tracefs")
 def test_what_is_left_after_a_kill_is_removed_by_the_next_run() -> None:
     before = _everything()
-    for delay_s in (0.4, 0.6, 0.8, 1.0, 1.3):
+    for more_s in (0.0, 0.03, 0.1, 0.4, 0.7):
         running = start_kdiag("doctor")
-        time.sleep(delay_s)
+        _in_the_middle(running, more_s)
         running.send_signal(signal.SIGKILL)
         running.communicate(timeout=60)
         assert kdiag("cleanup").returncode == 0
@@ -116,7 +126,7 @@ def test_an_interrupt_in_the_middle_leaves_nothing() -> None:
     before = _everything()
     for number in (signal.SIGINT, signal.SIGTERM):
         running = start_kdiag("doctor")
-        time.sleep(0.9)
+        _in_the_middle(running, 0.05)
         running.send_signal(number)
         _, err = running.communicate(timeout=60)
         assert "Traceback" not in err
@@ -195,13 +205,14 @@ def test_an_ordinary_user_is_told_what_root_would_add() -> None:
     document = json.loads(done.stdout)
     rows = {row["id"]: row for row in document["capabilities"]}
     assert rows["procfs"]["works"] is True
-    assert rows["proc_wchan"]["works"] is True
+    wchan = rows["proc_wchan"]["works"]
+    assert wchan is works()["proc_wchan"]
     assert rows["tracefs"]["works"] is False
     assert "root" in rows["tracefs"]["remedy"]
     needing = [id for id, row in CAPABILITIES.items() if "tracefs" in row.needs or "instances" in row.needs]
     assert {rows[id]["works"] for id in needing} == {None}
     commands = {row["command"]: row for row in document["commands"]}
-    assert commands["path"]["mechanism"] == "wchan"
+    assert commands["path"]["mechanism"] == ("wchan" if wchan else None)
     assert commands["stream"]["mechanism"] is None
 
 
