@@ -30,14 +30,14 @@ def _counts(document: Dict[str, Any]) -> Dict[str, int]:
 def test_calls_of_a_command_are_counted_to_the_last_one() -> None:
     document = _document("count", _EVENT, "--json", "--", *_CHDIR)
     assert _counts(document) == {f"tracepoint:{_EVENT}": _CALLS}
-    assert document["mechanism"]["name"] == ("hist" if _has_hist() else "stream")
+    assert document["mechanism"]["name"] == ("hist" if _has_hist() else "buffers")
 
 
 def _has_hist() -> bool:
     return " hist" in tracefs().read("events/sched/sched_switch/trigger")
 
 
-@pytest.mark.parametrize("backend", ["hist", "stream"])
+@pytest.mark.parametrize("backend", ["hist", "buffers", "stream"])
 def test_every_mechanism_gives_the_same_number(backend: str) -> None:
     words = ("count", _EVENT, "--json", "--backend", backend, "--", *_CHDIR)
     if backend == "hist" and not _has_hist():
