@@ -192,6 +192,10 @@ class _Open:
         )
 
 
+#: Keys that 7.2 prints twice in the trigger, and once in the entries.
+_MISPRINTED = {"common_cpucommon_cpu": "common_cpu"}
+
+
 def _keys(trigger: str) -> List[Tuple[str, str]]:
     """Return names and modifiers of a trigger's keys, in their order.
 
@@ -200,7 +204,7 @@ def _keys(trigger: str) -> List[Tuple[str, str]]:
     """
     for part in trigger.split(":"):
         if part.startswith(("keys=", "key=")):
-            names = part.partition("=")[2].split(",")
+            names = [_MISPRINTED.get(name, name) for name in part.partition("=")[2].split(",")]
             split = [(name.partition(".")[0], name.partition(".")[2].partition("=")[0]) for name in names]
             return [
                 (name, "stacktrace" if name in ("stacktrace", "common_stacktrace") else how)

@@ -102,6 +102,16 @@ def test_a_name_that_looks_like_the_next_key_does_not_mislead() -> None:
     assert [key.text for key in entry.keys] == ["a, pid:  1 } x", "7"]
 
 
+def test_a_key_that_the_kernel_prints_twice_in_the_trigger_is_one() -> None:
+    text = b"""\
+# trigger info: hist:keys=common_cpucommon_cpu:vals=hitcount:sort=hitcount:size=2048 [active]
+
+{ common_cpu:          0 } hitcount:          7
+"""
+    (entry,) = parse_hist(text).histograms[0].entries
+    assert [(key.name, key.value) for key in entry.keys] == [("common_cpu", 0)]
+
+
 def test_an_entry_that_the_trigger_does_not_explain_is_a_problem() -> None:
     text = b"# trigger info: hist:keys=pid:vals=hitcount:size=2048 [active]\n{ comm: x } hitcount: 1\nwhat\n"
     parsed = parse_hist(text, "/t/hist")
