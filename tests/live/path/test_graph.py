@@ -45,7 +45,7 @@ def skip_without(mechanism: str) -> None:
 @each
 def test_the_birthplace_of_enoent_is_a_function_that_walks_paths(mechanism: str) -> None:
     document = path(mechanism, "openat", "--failing", *program(_OPENS_A_MISSING_FILE))
-    origin = next(row for row in totals(document, "openat")["errors"] if row["name"] == "ENOENT")["origin"]
+    origin = next(row for row in totals(document, "openat")["origins"] if row["errno"] == "ENOENT")
     assert origin["function"].split(".")[0] in {
         "step_into",
         "step_into_slowpath",
@@ -54,7 +54,7 @@ def test_the_birthplace_of_enoent_is_a_function_that_walks_paths(mechanism: str)
         "walk_component",
         "link_path_walk",
     }, origin
-    assert "do_sys_openat2" in origin["callers"] or "do_filp_open" in origin["callers"]
+    assert {"do_sys_openat2", "do_filp_open"} & {origin["function"], *origin["callers"]}
 
 
 @each
@@ -112,7 +112,8 @@ def test_a_second_kdiag_keeps_away_from_what_the_first_one_holds() -> None:
         second = kdiag("path", "--backend", "function_graph", "openat", "--", "true")
         out, err = first.communicate(timeout=120)
     assert second.returncode == 3
-    assert f"another kdiag (process {first.pid})" in second.stderr
+    # At the top level (before 6.11) the first one shows by its records, too.
+    assert f"another kdiag (process {first.pid})" in second.stderr or "somebody's" in second.stderr
     assert (first.returncode, "Traceback" in err) == (0, False)
     assert "openat" in out
 
