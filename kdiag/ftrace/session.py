@@ -127,7 +127,11 @@ class Session:
     def resize(self, buffer_kib_per_cpu: Optional[int]) -> None:
         """Give the buffers another size, ``None`` for the usual one; what they hold is lost."""
         self.buffer_kib_per_cpu = self._buffer_kib(buffer_kib_per_cpu)
+        size_of_top = self._unused_size_of_top()
         self.instance.write("buffer_size_kb", str(self.buffer_kib_per_cpu))
+        if size_of_top and not self._unused_size_of_top() and not self.tracefs.planned:
+            # 5.10 takes the buffer of the top level for expanded then, too, and leaves it tiny for ever.
+            self.tracefs.write("buffer_size_kb", size_of_top)
 
     def follow(self, tids: Union[Sequence[int], Callable[[], Sequence[int]]]) -> None:
         """Trace only these threads, and those that they make from now on.
@@ -356,6 +360,14 @@ class Session:
         # Since 6.19: what programs write and send is theirs, so it is recorded for those only who ask for it.
         if instance.exists("syscall_user_buf_size") and not self._user_data:
             instance.write("syscall_user_buf_size", "0")
+
+    def _unused_size_of_top(self) -> str:
+        """Return the size that the top level's buffer will have from its first use on, "" if it has it."""
+        try:
+            text = self.tracefs.read("buffer_size_kb")
+        except TraceFsError:
+            return ""
+        return text.partition("(expanded:")[2].strip(" )\n")
 
     def _buffer_kib(self, asked: Optional[int]) -> int:
         cpus = max(1, len(self._online_cpus()))

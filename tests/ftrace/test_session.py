@@ -7,7 +7,7 @@ import pytest
 from kdiag.ftrace.dynamic_events import DynamicEvents
 from kdiag.ftrace.lock import OWNER, is_held
 from kdiag.ftrace.session import CannotFollow, NotTornDown, Session, parse_stats
-from kdiag.ftrace.tracefs import PlannedTraceFs, TraceFsError
+from kdiag.ftrace.tracefs import PlannedTraceFs, TraceFs, TraceFsError
 from tests.ftrace.tracefs_folder import FolderTraceFs, LiveMemoryHost, tracefs_in
 
 NAME = "kdiag-1000-4242"
@@ -163,3 +163,25 @@ def test_a_kernel_without_instances_is_told(tmp_path: Path) -> None:
 def test_stats_that_do_not_tell_loss_are_an_error() -> None:
     with pytest.raises(ValueError, match="no overrun, commit overrun"):
         parse_stats(0, "entries: 1\ndropped events: 1\nread events: 1\n")
+
+
+class _OldKernel(FolderTraceFs):
+    """One where resizing any buffer makes the top level's one look expanded, and stay tiny (5.10)."""
+
+    def write(self, name: str, text: str) -> None:
+        super().write(name, text)
+        if name == "buffer_size_kb" and self.top is not self:
+            unused = self.top.read(name).partition(" (expanded")
+            if unused[1]:
+                self.top.write(name, unused[0] + "\n")
+
+    def below(self, name: str) -> TraceFs:
+        return _OldKernel(self.open_path(name), shown=self.path(name), top=self.top)
+
+
+def test_the_unused_buffer_of_the_top_level_keeps_the_size_that_it_would_have_got(tmp_path: Path) -> None:
+    tracefs_in(tmp_path, buffer_size_kb="7 (expanded: 1408)\n")
+    top = _OldKernel(str(tmp_path), shown="/T")
+    with Session(top, LiveMemoryHost({})):
+        assert top.read("buffer_size_kb").strip() == "1408"
+    assert top.read("buffer_size_kb").strip() == "1408"
