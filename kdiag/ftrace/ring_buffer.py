@@ -90,8 +90,8 @@ def decode(data: bytes, layout: PageLayout) -> Columns:
         at = walk(words, header.ts_ns, begin, columns)
         wrong = header.wrong
         if header.cut_off and at < _NOWHERE:
-            if at > len(words):  # the last record is not there in full
-                _cut(columns, len(columns[0]) - 1)
+            if len(columns[0]) > first and columns[1][-1] + columns[2][-1] > begin + 4 * len(words):
+                _cut(columns, len(columns[0]) - 1)  # the last record is not there in full
         elif wrong or at != len(words):
             wrong = wrong or DOES_NOT_ADD_UP
             _cut(columns, first)

@@ -118,6 +118,13 @@ def test_a_capture_cut_off_gives_the_whole_records_before_the_cut(decode: Decode
         assert gap is None or (gap.page == cut // 4096 and "cut off after" in gap.why)
 
 
+@BOTH
+def test_a_cut_in_a_discarded_record_takes_no_record_from_the_page_before(decode: Decode) -> None:
+    data, found = encode_all([Page(0, (Record(1, 7, 1),)), Page(0, (Discarded(2, 3),))], PC)
+    for words in range(1, 4):
+        assert lists(decode(data[: 4096 + 16 + 4 * words], PC))[3] == found.types == [7]
+
+
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 @BOTH
 def test_whatever_the_pages_hold_is_found(decode: Decode, layout: PageLayout) -> None:
