@@ -74,7 +74,8 @@ def tree_lines(call: SyscallCall, view: TreeView, style: Style) -> Iterator[str]
         )
         min_ns = (call.duration_ns or 0) // _DEFAULT_SHARE if long else 0
     way = failing_calls(root, call.errno) if call.errno is not None and not _inferred(root) else [root]
-    hide = _Hide(view.depth, min_ns, frozenset(id(each) for each in way), view.interrupts)
+    on_the_way = frozenset(id(each) for each in way)
+    hide = _Hide(view.depth, min_ns, on_the_way, view.interrupts, asked=view.min_ns is not None)
     if min_ns and view.min_ns is None:
         text = f"(calls under {time_text(min_ns)} are folded together; --min-us 0 shows all)"
         yield from wrap(style.safe(text), style.width, indent=1)
@@ -91,6 +92,8 @@ class _Hide(NamedTuple):
     min_ns: int
     always: FrozenSet[int]
     interrupts: bool = False
+    asked: bool = False
+    """The user named the bound, so it holds for lower bounds, and for what has notes, too."""
 
 
 def _rows(root: Call, hide: _Hide, most: Optional[int] = None) -> Iterator[Tuple[int, _Shown]]:
@@ -164,11 +167,10 @@ def _fold(label: str, row: List[Call]) -> _Folded:
 
 
 def _is_short(call: Call, hide: _Hide) -> bool:
-    if id(call) in hide.always or call.notes:
+    if id(call) in hide.always or call.duration_ns is None or call.duration_ns >= hide.min_ns:
         return False
-    if call.duration_ns is None:
-        return False
-    return call.duration_ns < hide.min_ns and not (call.inferred and call.children)
+    # Where times are lower bounds, how deep a call went is worth more than its time: to the driver, or not.
+    return hide.asked or not (call.notes or (call.inferred and call.children))
 
 
 def _line(depth: int, row: _Shown, call: SyscallCall, failing: FrozenSet[int], style: Style) -> str:

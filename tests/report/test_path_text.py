@@ -106,6 +106,14 @@ def test_short_calls_are_one_line_a_caller_and_their_time_is_kept() -> None:
     assert rows(call, TreeView(None, 100)) == ["root", "  long", "  (2 calls under 100 ns)"]
 
 
+def test_a_bound_that_the_user_names_holds_for_what_was_seen_on_stacks_too() -> None:
+    inner, noted = Call("do_it", duration_ns=50, inferred=True), leaf("alloc", 20)
+    inner.children = [leaf("deep", 40)]
+    noted.notes = ["from a cache"]
+    call = simple(leaf("long", 900), inner, noted)
+    assert rows(call, TreeView(None, 100)) == ["root", "  long", "  (2 calls under 100 ns)"]
+
+
 def test_below_the_depth_calls_are_counted() -> None:
     outer = leaf("outer", 50)
     outer.children = [leaf("inner", 10), leaf("other", 5)]
