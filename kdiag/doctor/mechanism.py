@@ -83,7 +83,8 @@ def choose(
         if failed is None:
             return Choice(mechanism.name, mechanism.gives, tuple(passed_over))
         reason = failed.why or failed.detail or "does not work here"
-        passed_over.append(PassedOver(mechanism.name, f"{failed.id}: {reason}", failed.remedy))
+        told = reason if failed.id == mechanism.name else f"{failed.id}: {reason}"
+        passed_over.append(PassedOver(mechanism.name, told, failed.remedy))
     if not passed_over:
         known = ", ".join(mechanism.name for mechanism in mechanisms)
         passed_over.append(PassedOver(forced or "", f"there is no such mechanism; there are: {known}"))

@@ -72,10 +72,7 @@ def _command(command: CommandChoice, style: Style) -> Iterator[str]:
         gives = f": {command.choice.gives}" if command.choice.gives else ""
         yield from led_lines("ok", name, style.safe(f"{command.choice.name}{gives}"), style, _LABEL)
     for passed in command.passed_over:
-        # The reason begins with the capability; where that has the mechanism's name, once is enough.
-        reason = passed.reason[len(passed.name) :] if passed.reason.startswith(f"{passed.name}:") else ""
-        told = f"{passed.name}{reason}" if reason else f"{passed.name}: {passed.reason}"
-        yield from wrap(style.safe(" " * _LABEL + f"not {told}"), style.width, _LABEL + 4)
+        yield from wrap(style.safe(" " * _LABEL + f"not {passed.name}: {passed.reason}"), style.width, _LABEL + 4)
 
 
 def _missing(trials: Sequence[Trial], style: Style) -> Iterator[str]:
