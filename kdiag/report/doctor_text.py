@@ -72,7 +72,8 @@ def _command(command: CommandChoice, style: Style) -> Iterator[str]:
         gives = f": {command.choice.gives}" if command.choice.gives else ""
         yield from led_lines("ok", name, style.safe(f"{command.choice.name}{gives}"), style, _LABEL)
     for passed in command.passed_over:
-        yield from wrap(style.safe(" " * _LABEL + f"not {passed.name}: {passed.reason}"), style.width, _LABEL + 4)
+        told = " " * _LABEL + f"not {passed.name}: {passed.reason}"
+        yield from wrap(style.safe(told), style.width, _LABEL + 4)
 
 
 def _missing(trials: Sequence[Trial], style: Style) -> Iterator[str]:

@@ -28,7 +28,7 @@ EXAMINED = Examination(
             "path",
             Choice("stitch", "stacks of events"),
             (
-                PassedOver("function_graph", "function_graph: not built in", "a kernel 6.11"),
+                PassedOver("function_graph", "not built in", "a kernel 6.11"),
                 PassedOver("boundaries", "kprobes: built without it", ""),
             ),
         ),

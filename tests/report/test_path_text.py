@@ -13,7 +13,7 @@ from tests.report.golden_files import assert_golden
 
 STYLE = Style(width=100)
 STITCH = Choice(
-    "stitch", "stacks", (PassedOver("function_graph", "function_graph: not built in", "a kernel"),)
+    "stitch", "stacks", (PassedOver("function_graph", "not built in", "a kernel"),)
 )
 
 
