@@ -107,14 +107,19 @@ class Session:
         self._started_s = 0.0
         self._enabled = False
         self._closed = False
-        with signals_held():
-            self._reap()
-            self.name = self._make_instance()
-            try:
+        made = False
+        try:
+            with signals_held():
+                self._reap()
+                self.name = self._make_instance()
+                made = True
                 self._set_up(buffer_kib_per_cpu)
-            except BaseException:
-                self._tear_down()
-                raise
+        except BaseException:
+            # Among them a signal that had to wait until here: nobody else knows of the instance yet.
+            if made:
+                with signals_held():
+                    self._tear_down()
+            raise
 
     def __enter__(self) -> "Session":
         return self

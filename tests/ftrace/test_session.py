@@ -1,6 +1,7 @@
 import os
+import signal
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 import pytest
 
@@ -129,6 +130,22 @@ def test_a_set_up_that_fails_leaves_nothing(tmp_path: Path) -> None:
         Session(top, LiveMemoryHost({}))
     assert top.list("instances") == []
     assert len(os.listdir("/proc/self/fd")) == held
+
+
+def test_a_signal_that_had_to_wait_for_the_set_up_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up = Session._set_up
+
+    def interrupted(session: Session, buffer_kib_per_cpu: Optional[int]) -> None:
+        set_up(session, buffer_kib_per_cpu)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Session, "_set_up", interrupted)
+    top = tracefs_in(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        Session(top, LiveMemoryHost({}))
+    assert top.list("instances") == []
 
 
 def test_what_cannot_be_undone_is_told_and_the_rest_is_undone(tmp_path: Path) -> None:
