@@ -88,7 +88,11 @@ def _kind(head: List[bytes], path: str) -> str:
     if tracer is not None:
         return "function_graph" if tracer == "function_graph" else "events"
     graph = sum(isinstance(each, GraphLine) for each in parse_graph(map(decode, head), path))
-    events = sum(isinstance(each, (TextEvent, Mark)) for each in parse_trace(head, path))
+    # An event without its context (context-info off) is `name: text`, as much else is: it takes a header.
+    events = sum(
+        isinstance(each, Mark) or (isinstance(each, TextEvent) and each.pid is not None)
+        for each in parse_trace(head, path)
+    )
     told = sum(bool(line.strip()) and not line.startswith(b"#") for line in head)
     if not told:
         raise NotATrace(f"{path}: there is no event in it, only comments")

@@ -231,6 +231,11 @@ def test_what_is_no_trace_is_refused_with_what_can_be_done(text: bytes, wanted: 
         summed(text)
 
 
+def test_a_file_of_names_and_texts_is_no_trace() -> None:
+    with pytest.raises(NotATrace, match="not the text of a trace"):
+        summed(b"root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n")
+
+
 def test_events_printed_raw_cannot_be_read_and_that_is_explained() -> None:
     found = summed(raw("7.2", "events.raw.txt"))
     assert (found.events, found.problem_count) == (0, 140)
