@@ -64,8 +64,9 @@ def explanation(log: str, written: str) -> str:
     wanted = " ".join(written.split())
     for entry in reversed(parse_error_log(log)):
         command = " ".join(entry.command.split())
-        # The kernel leaves out parts of some commands (the "!" of a removal, "if FILTER").
-        if command and (command in wanted or wanted in command):
+        # The kernel leaves out parts of some commands (the "!" of a removal, "if FILTER"), and adds nothing.
+        # An entry in which what was written merely occurs ("1", "nop") is an old one about something else.
+        if command and command in wanted:
             lines = [f"the kernel says: {entry.why}", f"  {entry.command}"]
             if entry.caret >= 0:
                 lines.append(" " * (2 + entry.caret) + "^")

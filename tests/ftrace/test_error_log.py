@@ -22,6 +22,8 @@ def test_the_newest_entry_about_a_command_is_told_with_its_caret() -> None:
 def test_an_entry_about_something_else_is_not_taken_for_it() -> None:
     assert explanation(LOG, "p:kd/other vfs_read") == ""
     assert explanation("", "foo == 1") == ""
+    # A write that only occurs in an old entry is not what that was about.
+    assert explanation(LOG, "1") == explanation(LOG, "nosuchfunc") == ""
 
 
 def test_all_entries_are_read_with_who_refused() -> None:
