@@ -63,8 +63,8 @@ mkdir -p -m 1777 /tmp/home
 export HOME=/tmp/home TMPDIR=/tmp LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export KDIAG_LAB=1 KDIAG_LAB_KERNEL KDIAG_LAB_VARIANT KDIAG_LAB_USER KDIAG_LAB_OUT="$RESULTS" KDIAG_LAB_DISK KDIAG_LAB_ROOT
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-# How often the tests that kill kdiag at any moment do so (100 elsewhere): each takes a second under emulation.
-export KDIAG_KILLS=10
+# How often the tests that kill kdiag at any moment do so (100 elsewhere): each takes half a minute under emulation.
+export KDIAG_KILLS=4
 export PYTEST_ADDOPTS="-p no:cacheprovider"
 
 if [ -n "$LAB_PREPARE" ]; then

@@ -17,6 +17,8 @@ __all__ = ["Cell", "Lab", "cells", "cells_named", "run_cells"]
 
 Say = Callable[[str], None]
 
+DEADLINE_S = 1200.0
+
 # Plugins that no live test uses, and whose imports cost seconds under emulation.
 _NO_PLUGINS = ("fakefs", "xdist", "xdist.looponfail", "hypothesispytest")
 
@@ -29,15 +31,15 @@ class Cell(NamedTuple):
 
 
 class Lab(NamedTuple):
-    """What holds for all guests of one lab: `tests` instead of all of tests/live, or a `short` choice of
-    them."""
+    """What holds for all guests of one lab: `tests` instead of those of the variant, or a `short` choice of
+    them, and a `deadline_s` instead of the variant's."""
 
     repo: str
     results: str
     python: str
     tests: Tuple[str, ...] = ()
     short: bool = False
-    deadline_s: float = 1200.0
+    deadline_s: Optional[float] = None
     jobs: int = 2
 
 
@@ -78,7 +80,7 @@ def pytest_arguments(variant: Variant, tests: Sequence[str], short: bool = False
         return ("-q", *marked, *tests)
     without = [word for name in _NO_PLUGINS for word in ("-p", f"no:{name}")]
     left_out = [f"--ignore={path}" for path in (*variant.left_out, *(SHORT_WITHOUT if short else ()))]
-    return ("-q", *marked, *without, "tests/live", *left_out)
+    return ("-q", *marked, *without, *variant.tests, *left_out)
 
 
 def run_cell(cell: Cell, lab: Lab) -> Row:
@@ -99,7 +101,7 @@ def run_cell(cell: Cell, lab: Lab) -> Row:
             out=out,
             folder=lab.repo,
             disk=cell.variant.user == "root",
-            deadline_s=lab.deadline_s,
+            deadline_s=lab.deadline_s or cell.variant.deadline_s or DEADLINE_S,
         )
         row = row_of(cell.kernel, installed.version, cell.variant.name, run_guest(request, lab.repo), out)
     write_row(row, os.path.join(out, "row.json"))

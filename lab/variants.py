@@ -5,7 +5,7 @@ A variant that is not in force would make its whole row a lie, so each one names
 before the tests run (`proof`): without it the guest has failed.
 """
 
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 from lab.kernels import KERNELS
 
@@ -17,7 +17,8 @@ class Variant(NamedTuple):
 
     `boot` are kernel parameters. `prepare` is done by root in the guest (sh). `proof` must succeed there, in
     the very place and as the very user that the tests run as. `user` is who runs the tests. `place` is where:
-    on the `host`, or in a `container` (own PID and mount namespace, the host's root at /host).
+    on the `host`, or in a `container` (own PID and mount namespace, the host's root at /host). `tests` are
+    run but for those `left_out`, within `deadline_s` where these take longer than others.
     """
 
     name: str
@@ -28,7 +29,9 @@ class Variant(NamedTuple):
     user: str = "root"
     place: str = "host"
     kernels: Tuple[str, ...] = tuple(KERNELS)
+    tests: Tuple[str, ...] = ("tests/live",)
     left_out: Tuple[str, ...] = ()
+    deadline_s: Optional[float] = None
 
 
 # Comparisons with other tools take half of a guest's time, and default makes them on every kernel.
@@ -43,7 +46,8 @@ _LOADS = (
     "tests/live/test_shares.py",
 )
 
-# The longest of all; each mechanism and scenario again.
+# As long as all others together: each scenario by each mechanism, and to hook every function of a kernel
+# takes ten seconds under emulation.
 _PATHS = ("tests/live/path",)
 
 # Tracing knows neither pressure nor control groups.
@@ -62,6 +66,14 @@ VARIANTS: Dict[str, Variant] = {
             "default",
             "as the distribution ships it, cgroup v2",
             proof="grep -q cgroup2 /proc/self/mounts",
+            left_out=_PATHS,
+        ),
+        Variant(
+            "paths",
+            "as default; the path of system calls by every mechanism, in a guest of its own",
+            proof="grep -q cgroup2 /proc/self/mounts",
+            tests=_PATHS,
+            deadline_s=2700,
         ),
         Variant(
             "lockdown-integrity",

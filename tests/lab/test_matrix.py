@@ -21,7 +21,8 @@ def test_what_is_named_is_run_whatever_the_table_chooses() -> None:
 def test_an_ordinary_user_runs_the_tests_for_him() -> None:
     assert pytest_arguments(VARIANTS["unprivileged"], ())[:3] == ("-q", "-m", "unprivileged")
     assert "-m" not in pytest_arguments(VARIANTS["default"], ())
-    assert pytest_arguments(VARIANTS["default"], ())[-1] == "tests/live"
+    assert pytest_arguments(VARIANTS["default"], ())[-2:] == ("tests/live", "--ignore=tests/live/path")
+    assert pytest_arguments(VARIANTS["paths"], ())[-1] == "tests/live/path"
 
 
 def test_tests_that_are_named_are_run_even_where_the_variant_leaves_them_out() -> None:

@@ -34,8 +34,12 @@ def test_every_kernel_is_run_as_it_is_shipped_and_by_an_ordinary_user() -> None:
         assert VARIANTS[name].kernels == tuple(KERNELS)
 
 
-def test_nothing_that_default_runs_is_left_out_of_it() -> None:
-    assert VARIANTS["default"].left_out == ()
+def test_default_and_paths_together_run_everything_on_every_kernel() -> None:
+    default, paths = VARIANTS["default"], VARIANTS["paths"]
+    assert (default.tests, default.left_out) == (("tests/live",), paths.tests)
+    assert paths.left_out == ()
+    assert paths.kernels == default.kernels == tuple(KERNELS)
+    assert (paths.boot, paths.prepare, paths.user) == (default.boot, default.prepare, default.user)
 
 
 def test_tests_that_are_left_out_are_there() -> None:

@@ -19,7 +19,7 @@ from tests.live.traced import kdiag, left_by, python, start_kdiag, state_of, tra
 pytestmark = pytest.mark.needs("root", "tracefs")
 
 #: How often each mechanism is killed.
-TIMES = int(os.environ.get("KDIAG_KILLS", "10" if "KDIAG_LAB" in os.environ else "100"))
+TIMES = int(os.environ.get("KDIAG_KILLS", "100"))
 
 
 @pytest.fixture
