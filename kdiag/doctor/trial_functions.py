@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Callable, Iterator
 from kdiag.doctor.outcome import NOT_NEEDED, NotTried, Refused, refused_by_tracefs
 from kdiag.ftrace.global_state import GlobalBusy, GlobalState
 from kdiag.ftrace.journal import UnsafeFolder
+from kdiag.ftrace.other_tracers import other_tracers
 from kdiag.ftrace.session import parse_stats
 from kdiag.ftrace.tracefs import TraceFs, TraceFsError
 
@@ -40,6 +41,12 @@ def function_graph_top(bench: "Bench") -> str:
     _demand_tracer(top, "function_graph")
     if bench.try_capability("function_graph_instance").works:
         raise NotTried(NOT_NEEDED, "it works in an instance")
+    # Before the records: whoever traces now has some, and is to be named.
+    for other in other_tracers(top, bench.host):
+        if other.blocks:
+            raise NotTried(
+                other.path, f"somebody else traces: {other.what} ({other.path})", "wait for its end"
+            )
     entries = _entries(top)
     if entries:
         raise NotTried(
