@@ -12,9 +12,7 @@ from tests.path.graphs import calls_of, result_of
 from tests.report.golden_files import assert_golden
 
 STYLE = Style(width=100)
-STITCH = Choice(
-    "stitch", "stacks", (PassedOver("function_graph", "not built in", "a kernel"),)
-)
+STITCH = Choice("stitch", "stacks", (PassedOver("function_graph", "not built in", "a kernel"),))
 
 
 def stitched() -> SyscallCall:
