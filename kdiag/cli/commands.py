@@ -10,6 +10,7 @@ from kdiag import __version__
 from kdiag.cli import quick
 from kdiag.cli.options import CHECK, SNAPSHOT, Option
 from kdiag.cli.run import RUNNERS, run_explain, run_files, run_record
+from kdiag.tools.family import TOOLS
 
 __all__ = ["LAZY", "command_group", "command_names", "run_with_click"]
 
@@ -113,22 +114,26 @@ class _Group(click.Group):
     """A group that knows the names of all commands, and imports those of :data:`LAZY` only to run them."""
 
     def list_commands(self, ctx: click.Context) -> List[str]:
-        return [*self.commands, *sorted(LAZY)]
+        return [*self.commands, *sorted(LAZY), *sorted(TOOLS)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> Optional[click.Command]:
+        if cmd_name in TOOLS:
+            from kdiag.cli.tool import command_for
+
+            return command_for(cmd_name)
         if cmd_name in self.commands or cmd_name not in LAZY:
             return super().get_command(ctx, cmd_name)
         command: click.Command = import_module(LAZY[cmd_name][0]).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        width = max(map(len, (*self.commands, *LAZY)))
-        rows = [
-            (name, LAZY[name][1] if name in LAZY else self.commands[name].get_short_help_str(limit=100))
-            for name in self.list_commands(ctx)
-        ]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows, col_max=width + 2)
+        width = max(map(len, self.list_commands(ctx)))
+        general = [(name, each.get_short_help_str(limit=100)) for name, each in self.commands.items()]
+        general += [(name, told) for name, (_, told) in sorted(LAZY.items())]
+        tools = [(name, told) for name, (_, told) in sorted(TOOLS.items())]
+        for title, rows in (("Commands", general), ("Tools, one question each", tools)):
+            with formatter.section(title):
+                formatter.write_dl(rows, col_max=width + 2)
 
 
 def command_names() -> List[str]:

@@ -44,7 +44,9 @@ def command(
     probes: Tuple[str, ...],
     by: Optional[str],
     pid: Optional[int],
+    tid: Optional[int],
     comm: Optional[str],
+    cgroup: Optional[str],
     for_s: Optional[float],
     backend: Optional[str],
     as_json: bool,
@@ -67,7 +69,9 @@ def command(
         places, notes = places_of(catalogue, probes)
         if dry_run:
             tracefs = PlannedTraceFs(tracefs)
-        target = target_of(host, command_of(ctx), pid, comm, stdout=2 if as_json else None)
+        target = target_of(
+            host, command_of(ctx), pid, comm, tid=tid, cgroup=cgroup, stdout=2 if as_json else None
+        )
         try:
             started_ns = host.facts.wall_clock_ns
             result = count(

@@ -23,6 +23,9 @@ from kdiag.path.mechanisms import MECHANISMS, MECHANISMS_OF_ALL
 
 __all__ = ["command"]
 
+#: Options that say who is watched.
+_WHOM = ("pid", "tid", "comm", "cgroup")
+
 
 @click.command("path", cls=CommandWithTarget)
 @click.argument("words", nargs=-1, metavar="[SYSCALL] | diff A B")
@@ -128,7 +131,15 @@ def _run(
     if options["dry_run"]:
         tracefs = None if tracefs is None else PlannedTraceFs(tracefs)
     as_json = options["as_json"]
-    target = target_of(host, argv, options["pid"], options["comm"], stdout=2 if as_json else None)
+    target = target_of(
+        host,
+        argv,
+        options["pid"],
+        options["comm"],
+        tid=options["tid"],
+        cgroup=options["cgroup"],
+        stdout=2 if as_json else None,
+    )
     started_ns, began_s = host.facts.wall_clock_ns, _monotonic_s()
     try:
         capture = acquire_by(choice.name)(request, host, tracefs, target, choice, lambda: stop.wanted)
@@ -197,8 +208,10 @@ def _request(host: Host, words: Sequence[str], argv: Sequence[str], options: Dic
         raise Failed(f"{what}: name a system call, or give --function F, or --all")
     if len(words) > 1:
         raise Failed(f"one system call at a time, not {' '.join(words)}; a command comes after --")
-    if not argv and not options["pid"] and not options["comm"] and not options["for_s"]:
-        raise Failed("of whom? Give -- CMD, -p PID or --comm NAME; or --for S for every process")
+    if not argv and not any(options[name] for name in (*_WHOM, "for_s")):
+        raise Failed(
+            "of whom? Give -- CMD, -p PID, --comm NAME or --cgroup PATH; or --for S for every process"
+        )
     machine = machine_of(host) or ""
     return Request(
         syscalls=_syscalls(words[0], machine) if words else (),
@@ -255,7 +268,7 @@ def _is_capture(root: str) -> bool:
 
 
 def _show_saved(words: Sequence[str], argv: Sequence[str], options: Dict[str, Any]) -> int:
-    if argv or options["pid"] or options["comm"] or options["for_s"] or options["save"] or options["dry_run"]:
+    if argv or any(options[name] for name in (*_WHOM, "for_s", "save", "dry_run")):
         raise Failed(f"{options['root']} is a capture: there is nothing to trace or to save")
     result, host = _saved(options["root"], "nth" if options["nth"] else options["which"], options["nth"] or 1)
     if words and words[0] not in result.asked:

@@ -44,7 +44,9 @@ def command(
     filter_text: Optional[str],
     stack: bool,
     pid: Optional[int],
+    tid: Optional[int],
     comm: Optional[str],
+    cgroup: Optional[str],
     for_s: Optional[float],
     as_json: bool,
     dry_run: bool,
@@ -67,7 +69,9 @@ def command(
         places, notes = places_of(catalogue, probes)
         if dry_run:
             tracefs = PlannedTraceFs(tracefs)
-        target = target_of(host, command_of(ctx), pid, comm, stdout=2 if as_json else None)
+        target = target_of(
+            host, command_of(ctx), pid, comm, tid=tid, cgroup=cgroup, stdout=2 if as_json else None
+        )
         shown = shown_target(target)
         printer = StreamJson(host_name(host)) if as_json else StreamText(style_of_output())
         try:

@@ -92,10 +92,14 @@ def host_name(host: Host) -> Dict[str, Optional[str]]:
 
 
 def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``-p``, ``--comm`` and ``--for``, as arguments ``pid``, ``comm`` and ``for_s``."""
+    """Add options that say who is watched and how long: ``pid``, ``tid``, ``comm``, ``cgroup``, ``for_s``."""
     options = (
         click.option("-p", "--pid", type=click.IntRange(1), metavar="PID", help="Only this process."),
+        click.option("-t", "--tid", type=click.IntRange(1), metavar="TID", help="Only this thread."),
         click.option("--comm", metavar="NAME", help="Only processes of this name."),
+        click.option(
+            "--cgroup", metavar="PATH", help="Only processes of this control group and those below."
+        ),
         click.option("--for", "for_s", type=Seconds(), metavar="S", help="End after S seconds."),
     )
     for option in reversed(options):
@@ -116,10 +120,18 @@ def shown_target(target: Optional[Target]) -> str:
 
 
 def target_of(
-    host: Host, argv: Sequence[str], pid: Optional[int], comm: Optional[str], *, stdout: Optional[int] = None
+    host: Host,
+    argv: Sequence[str],
+    pid: Optional[int],
+    comm: Optional[str],
+    *,
+    tid: Optional[int] = None,
+    cgroup: Optional[str] = None,
+    stdout: Optional[int] = None,
 ) -> Optional[Target]:
     """Return what is to be watched, ``None`` for everything; a command is started, and waits."""
-    given = [name for name, value in (("-- CMD", argv), ("-p", pid), ("--comm", comm)) if value]
+    ways = (("-- CMD", argv), ("-p", pid), ("-t", tid), ("--comm", comm), ("--cgroup", cgroup))
+    given = [name for name, value in ways if value]
     if len(given) > 1:
         raise Failed(f"{' and '.join(given)} do not go together: each says what is to be watched")
     if argv:
@@ -127,8 +139,12 @@ def target_of(
         return Target.start(host, argv, stdout=stdout)
     if pid:
         return Target.attach(host, pid)
+    if tid:
+        return Target.thread(host, tid)
     if comm:
         return Target.named(host, comm)
+    if cgroup:
+        return Target.in_cgroup(host, cgroup)
     return None
 
 

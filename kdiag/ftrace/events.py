@@ -23,7 +23,7 @@ from kdiag.ftrace.event_format import EventFormat, PageLayout
 from kdiag.ftrace.ring_buffer import Columns
 from kdiag.records import NamedTuple
 
-__all__ = ["EventReader", "Rounds", "live", "recorded"]
+__all__ = ["EventReader", "Rounds", "live", "live_rounds", "recorded"]
 
 Item = Union[Event, Lost]
 Decode = Callable[[bytes, PageLayout], Columns]
@@ -252,6 +252,12 @@ class Rounds:
 def live(reader: EventReader, chunks: Iterable[Optional[Tuple[int, bytes]]]) -> Iterator[Item]:
     """Merge a buffer that is being written: ``(cpu, pages)`` as they are read, ``None`` where a round
     ends."""
+    for items in live_rounds(reader, chunks):
+        yield from items
+
+
+def live_rounds(reader: EventReader, chunks: Iterable[Optional[Tuple[int, bytes]]]) -> Iterator[List[Item]]:
+    """Do as :func:`live`, and yield a list for each round, which is empty where nothing came."""
     rounds = Rounds()
     seen: Dict[int, None] = {}
     for chunk in chunks:
@@ -262,7 +268,7 @@ def live(reader: EventReader, chunks: Iterable[Optional[Tuple[int, bytes]]]) -> 
             continue
         for cpu in seen:
             rounds.add(reader.finish(cpu, rounds.next_complete_ns))
-        yield from rounds.end()
+        yield rounds.end()
     for cpu in seen:
         rounds.add(reader.finish(cpu))
-    yield from rounds.rest()
+    yield rounds.rest()

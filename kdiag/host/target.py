@@ -19,6 +19,7 @@ __all__ = ["CannotRun", "NoSuchTarget", "Target"]
 
 _ENDED_BY_US_S = 2.0
 _POLL_S = 0.01
+_CGROUP_MOUNT = "/sys/fs/cgroup/"
 #: Python ignores these; a command must not inherit that.
 _AS_USUAL = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -101,6 +102,32 @@ class Target:
         if not pids:
             raise NoSuchTarget(f"no process is called {comm!r}")
         return cls(host, pids, comm)
+
+    @classmethod
+    def thread(cls, host: Host, tid: int) -> "Target":
+        """Watch one thread, whatever else its process does."""
+        made = cls.attach(host, tid)
+        made.shown, made._thread_only = f"thread {tid}", True
+        return made
+
+    @classmethod
+    def in_cgroup(cls, host: Host, path: str) -> "Target":
+        """Watch the processes that are in a control group now, or in one below it.
+
+        ``path`` is as in /proc/PID/cgroup (``/system.slice/ssh.service``), or below /sys/fs/cgroup. Found by
+        each process's own file, so that it does not matter where hierarchies are mounted.
+        """
+        wanted = "/" + path[len(_CGROUP_MOUNT) :].strip("/") if path.startswith(_CGROUP_MOUNT) else path
+        wanted = "/" + wanted.strip("/")
+        own = host.facts.reader_pid
+        pids = [
+            int(name)
+            for name in host.list("/proc")
+            if name.isdigit() and int(name) != own and _is_in_cgroup(host, int(name), wanted)
+        ]
+        if not pids:
+            raise NoSuchTarget(f"no process is in the control group {wanted} (as /proc/PID/cgroup has it)")
+        return cls(host, pids, f"control group {wanted}")
 
     @property
     def pid(self) -> Optional[int]:
@@ -259,3 +286,12 @@ def _has_thread_named(host: Host, pid: int, comm: bytes) -> bool:
         except ReadError:  # it is gone
             continue
     return False
+
+
+def _is_in_cgroup(host: Host, pid: int, wanted: str) -> bool:
+    try:
+        lines = host.read(f"/proc/{pid}/cgroup").decode("utf-8", "surrogateescape").splitlines()
+    except ReadError:
+        return False  # it is gone
+    paths = [line.split(":", 2)[2] for line in lines if line.count(":") >= 2]
+    return any(path == wanted or path.startswith(wanted.rstrip("/") + "/") for path in paths)

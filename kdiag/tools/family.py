@@ -1,0 +1,23 @@
+"""The tools that answer one question each, by name: where each has its :class:`~kdiag.tools.tool.Tool`.
+
+To add one: a package in this folder with ``TOOL`` in it, and a line here.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Dict, Tuple
+
+if TYPE_CHECKING:
+    from kdiag.tools.tool import Tool
+
+__all__ = ["TOOLS", "tool_named"]
+
+#: Name -> (module, what it tells, in a line).
+TOOLS: Dict[str, Tuple[str, str]] = {
+    "syscount": ("kdiag.tools.syscount", "count system calls: how often, how long, how many fail"),
+}
+
+
+def tool_named(name: str) -> "Tool":
+    """Return a tool; raises :exc:`KeyError`."""
+    tool: Tool = import_module(TOOLS[name][0]).TOOL
+    return tool

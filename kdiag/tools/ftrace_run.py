@@ -1,0 +1,141 @@
+"""What mechanisms on tracefs do alike: a session with events, followed threads, and rounds of reading.
+
+Refusals become :exc:`~kdiag.tools.tool.CannotUse`, so that the next mechanism is tried.
+"""
+
+from contextlib import contextmanager
+from typing import Callable, Iterator, List, Optional, Sequence, Union
+
+from kdiag.ftrace.comms import Comms
+from kdiag.ftrace.event import Event
+from kdiag.ftrace.event import Lost as LostRecord
+from kdiag.ftrace.events import EventReader, live_rounds
+from kdiag.ftrace.session import CannotFollow, Session
+from kdiag.ftrace.tracefs import NoTraceFs, PlannedTraceFs, TraceFs, TraceFsError, find_tracefs
+from kdiag.records import NamedTuple
+from kdiag.tools.run import Lost, Run
+from kdiag.tools.tool import CannotUse, LostHere
+
+__all__ = ["Traced", "TraceEvent", "tracing"]
+
+_ROUND_S = 0.05
+
+
+class TraceEvent(NamedTuple):
+    """An event to be enabled: ``filter`` in the kernel's words, ``optional`` where a kernel may lack it."""
+
+    system: str
+    event: str
+    filter: Optional[str] = None
+    optional: bool = False
+
+
+class Traced:
+    """A session that has begun. ``enabled`` are the events that this kernel has, as ``system:event``."""
+
+    def __init__(self, run: Run, session: Session, comms: Optional[Comms], enabled: Sequence[str]) -> None:
+        self.session = session
+        self.comms = comms
+        self.enabled = tuple(enabled)
+        self._run = run
+        self._own = None if run.target is not None else run.host.facts.reader_pid
+
+    def rounds(self) -> Iterator[List[Event]]:
+        """Yield the events of each round of reading, in the order of time, kdiag's own left out.
+
+        Ask :meth:`kdiag.tools.run.Run.tick` after each round. Loss within them is in ``run.lost`` at the end;
+        for its place in a stream see :meth:`rounds_with_loss`.
+        """
+        for items in self._rounds():
+            yield [each for each in items if isinstance(each, Event) and each.pid != self._own]
+
+    def rounds_with_loss(self) -> Iterator[List[Union[Event, LostHere]]]:
+        """Do as :meth:`rounds`, with a :class:`~kdiag.tools.tool.LostHere` where events are missing."""
+        for items in self._rounds():
+            yield [
+                LostHere(each.events) if isinstance(each, LostRecord) else each
+                for each in items
+                if isinstance(each, LostRecord) or each.pid != self._own
+            ]
+
+    def _rounds(self) -> Iterator[List[Union[Event, LostRecord]]]:
+        session, comms = self.session, self.comms
+        if session.instance.planned:
+            return
+        reader = EventReader(session.formats.values(), session.page_layout)
+        target = self._run.target
+        wake = None if target is None else target.pidfd()
+        for items in live_rounds(reader, session.chunks(self._run.ending, _ROUND_S, wake=wake)):
+            yield items
+            if comms is not None:
+                for each in items:
+                    if isinstance(each, Event):
+                        comms.feed(each)
+
+
+@contextmanager
+def tracing(
+    run: Run,
+    events: Sequence[TraceEvent],
+    *,
+    stack: bool = False,
+    comms: bool = False,
+    user_data: bool = False,
+    buffer_kib_per_cpu: Optional[int] = None,
+    set_up: Callable[[TraceFs, Session], object] = lambda tracefs, session: None,
+) -> Iterator[Traced]:
+    """Enable the events in a session of its own and begin; it is undone at the end.
+
+    ``set_up`` may define more (probes, triggers) before the start. Raises
+    :exc:`~kdiag.tools.tool.CannotUse` before it has begun.
+    """
+    try:
+        tracefs = find_tracefs(run.host)
+        if run.dry_run:
+            tracefs = PlannedTraceFs(tracefs)
+        session = Session(
+            tracefs,
+            run.host,
+            buffer_kib_per_cpu=buffer_kib_per_cpu,
+            deadline_s=run.deadline_s,
+            user_data=user_data,
+        )
+    except NoTraceFs as error:
+        raise CannotUse(error.reason, error.remedy) from None
+    except TraceFsError as error:
+        raise CannotUse(str(error)) from None
+    with session:
+        try:
+            known = Comms(session) if comms else None
+            if run.target is not None:
+                session.follow(run.target.tids)
+            else:
+                session.exclude_self()
+            session.option("stacktrace", stack)
+            if known is not None:
+                known.enable()
+            enabled = [each for each in events if _enable(session, each)]
+            set_up(tracefs, session)
+            session.start()
+        except (CannotFollow, TraceFsError) as error:
+            raise CannotUse(str(error)) from None
+        run.begin()
+        try:
+            yield Traced(run, session, known, [f"{each.system}:{each.event}" for each in enabled])
+            if not session.instance.planned:
+                run.lost = Lost(session.lost())
+        finally:
+            run.notes += session.notes
+            if isinstance(tracefs, PlannedTraceFs):
+                run.plan += map(str, tracefs.plan)
+
+
+def _enable(session: Session, wanted: TraceEvent) -> bool:
+    """Enable an event; ``False`` for one that may be missing, and is."""
+    folder = f"events/{wanted.system}/{wanted.event}"
+    if not session.instance.exists(folder):
+        if wanted.optional:
+            return False
+        raise CannotUse(f"this kernel has no event {wanted.system}:{wanted.event}")
+    session.enable(wanted.system, wanted.event, wanted.filter)
+    return True
