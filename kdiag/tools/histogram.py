@@ -1,8 +1,8 @@
 """Histograms with power-of-two edges, the same in every mechanism.
 
-A value's slot is its bit length: slot 0 holds 0, slot n holds ``2**(n-1)`` to ``2**n - 1``. A histogram trigger's
-own ``.log2`` rounds up instead (``hist_field_log2`` in ``kernel/trace/trace_events_hist.c``), so its slots
-are others: they are not used.
+A value's slot is its bit length: slot 0 holds 0, slot n holds ``2**(n-1)`` to ``2**n - 1``. A histogram
+trigger's own ``.log2`` rounds up instead (``hist_field_log2`` in ``kernel/trace/trace_events_hist.c``), so
+its slots are others: they are not used.
 """
 
 from typing import Mapping, Optional, Tuple

@@ -13,6 +13,8 @@ from pathlib import Path
 from sysconfig import get_path
 from typing import Callable, Dict, Optional, Tuple
 
+from kdiag.ftrace.instance import pids_are_the_kernels
+from kdiag.host.live import LiveHost
 from tests.live.groups import cpu_hierarchy, memory_hierarchy, pids_hierarchy, v1_freezer
 from tests.live.scratch import lab_disk, scratch
 
@@ -136,6 +138,12 @@ def _tracefs() -> str:
         return "" if "\ttracefs\n" in listed.read() else "the kernel has no tracefs"
 
 
+def _kernels_pids() -> str:
+    if pids_are_the_kernels(LiveHost()):
+        return ""
+    return "this PID namespace is a container's own: kdiag follows threads from it only with --root"
+
+
 def _negative_count() -> str:
     """Say why negative dentries are not counted: before 5.0 the fifth number is 0 for ever."""
     found = scratch()
@@ -156,6 +164,7 @@ PROBES: Dict[str, Callable[[], str]] = {
     "cpu cgroup": _cpu_cgroup,
     "disk": _disk,
     "irq PSI": _irq_psi,
+    "kernel's PIDs": _kernels_pids,
     "lab disk": _lab_disk,
     "memory cgroup": _memory_cgroup,
     "namespaces": _namespaces,

@@ -17,7 +17,7 @@ from kdiag.ftrace.tracefs import find_tracefs
 from kdiag.host.live import LiveHost
 from tests.ftrace.test_recorded_pages import BOTH
 
-pytestmark = pytest.mark.needs("root", "tracefs")
+pytestmark = pytest.mark.needs("root", "tracefs", "kernel's PIDs")
 
 #: Files are looked at, sleeps make switches and pauses of more than 134 ms (time extends).
 WORK = """

@@ -14,7 +14,7 @@ from kdiag.ftrace.tracefs import find_tracefs
 from kdiag.host.live import LiveHost
 from kdiag.kernel.syscalls import number_of
 
-pytestmark = pytest.mark.needs("root", "tracefs")
+pytestmark = pytest.mark.needs("root", "tracefs", "kernel's PIDs")
 
 CALLS, THREADS = 500, 4
 #: Threads ask who their group is (nothing else does), half of the time of a process that is not there.

@@ -7,7 +7,7 @@ import pytest
 
 from tests.live.traced import has, kdiag, python, tracefs
 
-pytestmark = pytest.mark.needs("root", "tracefs")
+pytestmark = pytest.mark.needs("root", "tracefs", "kernel's PIDs")
 
 #: Programs make system calls of their own, so a call is counted that none of them makes.
 _CALLS = 23

@@ -9,7 +9,7 @@ import pytest
 from tests.live.capabilities import as_nobody, nobody_python
 from tests.live.traced import has, kdiag, python, start_kdiag, tracefs
 
-pytestmark = pytest.mark.needs("root", "tracefs")
+pytestmark = pytest.mark.needs("root", "tracefs", "kernel's PIDs")
 
 
 def _rows(*words: str) -> List[Dict[str, Any]]:
