@@ -127,10 +127,13 @@ def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
         if not run.dry_run:
             run.on_begin = lambda: write(printer.begin(run, host.facts.wall_clock_ns))
         try:
+            # What only turns out when it is looked up: a function that is not there, say.
             with closing(answer(tool, run, values["backend"])) as items:
                 for item in items:
                     if not run.dry_run:
                         write(printer.item(run, item))
+        except BadOption as error:
+            raise Failed(str(error)) from None
         finally:
             left = "" if target is None else target.end()
         if left:

@@ -114,6 +114,10 @@ class Catalogue:
         missing = self.missing(probe.kind)
         if missing:
             raise BadProbe(f"{probe}: {probe.kind} is not to be had here: {missing}")
+        return self.look_up(probe)
+
+    def look_up(self, probe: Probe) -> Found:
+        """Do as :meth:`find`, for who does not probe through tracefs: its files may be missing."""
         if probe.kind in _EVENT_KINDS:
             found = self._find_events(probe)
         elif probe.kind in _KERNEL_KINDS:

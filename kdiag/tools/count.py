@@ -76,8 +76,11 @@ def count(
     stop: Callable[[], bool] = lambda: False,
     forced: Optional[str] = None,
     catalogue: Optional[Catalogue] = None,
+    on_begin: Callable[[], object] = lambda: None,
 ) -> Count:
     """Count until the target ends, ``for_s`` is over, or ``stop`` says so.
+
+    ``on_begin`` is called when all is set up, before the target runs.
 
     Raises :exc:`~kdiag.doctor.mechanism.NoMechanism`, and what the session raises.
     """
@@ -90,7 +93,7 @@ def count(
         choice = choose("count", MECHANISMS, _trials(session, places, by, target), forced)
         with ExitStack() as more:
             counter = COUNTERS[choice.name](session, places, catalogue, by, target, more)
-            run = Run(session, target, for_s, stop)
+            run = Run(session, target, for_s, stop, on_begin)
             rows, lost, missed = counter.run(run)
             ended, duration_s = run.ending.why or "its deadline came", run.ending.duration_s
         if not session.instance.planned and not any(row.number for row in rows):

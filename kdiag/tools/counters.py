@@ -67,12 +67,18 @@ class Run:
     """One run of a counter: :meth:`begin` when all is set up, :meth:`wait` until it is over."""
 
     def __init__(
-        self, session: Session, target: Optional[Target], for_s: Optional[float], stop: Callable[[], bool]
+        self,
+        session: Session,
+        target: Optional[Target],
+        for_s: Optional[float],
+        stop: Callable[[], bool],
+        on_begin: Callable[[], object] = lambda: None,
     ) -> None:
         self.session = session
         self._target = target
         self._for_s = for_s
         self._stop = stop
+        self._on_begin = on_begin
         self.ending = Ending(target, for_s, stop)
         # The kernel leaves out a switch between tasks only if it is to leave out both.
         self.own_pid = session.host.facts.reader_pid if target is None else None
@@ -80,6 +86,7 @@ class Run:
 
     def begin(self) -> None:
         """Let the target run; time counts from here."""
+        self._on_begin()
         if self._target is not None and not self.session.instance.planned:
             self._target.release()
         self.ending = Ending(self._target, self._for_s, self._stop)

@@ -87,6 +87,10 @@ class Run:
         assert self._ending is not None, "the run has not begun"  # noqa: S101
         return self.dry_run or self._ending()
 
+    def asked_to_stop(self) -> bool:
+        """Tell whether the user wants it to end."""
+        return self._stop()
+
     @property
     def ended(self) -> str:
         """What ended it, in words."""
