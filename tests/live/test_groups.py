@@ -183,7 +183,10 @@ def _read_again(group: Group, path: str, ready: loads.Ready) -> None:
 
 
 def _memory_stall_us() -> int:
-    some = Path("/proc/pressure/memory").read_text().splitlines()[0]
+    pressure = Path("/proc/pressure/memory")
+    if not pressure.exists():  # booted with psi=0: the tests that look at it are skipped
+        return 0
+    some = pressure.read_text().splitlines()[0]
     return int(re.findall(r"total=(\d+)", some)[0])
 
 
