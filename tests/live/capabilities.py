@@ -14,6 +14,7 @@ from sysconfig import get_path
 from typing import Callable, Dict, Optional, Tuple
 
 from kdiag.ftrace.instance import pids_are_the_kernels
+from kdiag.ftrace.tracefs import NoTraceFs, find_tracefs
 from kdiag.host.live import LiveHost
 from tests.live.groups import cpu_hierarchy, memory_hierarchy, pids_hierarchy, v1_freezer
 from tests.live.scratch import lab_disk, scratch
@@ -134,8 +135,11 @@ def _swap() -> str:
 def _tracefs() -> str:
     if _root():
         return _root()
-    with open("/proc/filesystems", encoding="ascii") as listed:
-        return "" if "\ttracefs\n" in listed.read() else "the kernel has no tracefs"
+    try:
+        find_tracefs(LiveHost())
+    except NoTraceFs as error:
+        return error.reason
+    return ""
 
 
 def _kernels_pids() -> str:
