@@ -1,8 +1,8 @@
 """What the kernel writes to its log while something is tried: the reason behind many an EPERM.
 
 Lockdown refuses with EPERM, as a lack of capabilities does, but says so in the log (``Lockdown: NAME: use of
-kprobes is restricted``; ``security/lockdown/lockdown.c``), though not each time. Reading ``/dev/kmsg`` may take
-CAP_SYSLOG, and containers have none: then there are no lines, which says nothing of what the kernel wrote.
+kprobes is restricted``; ``security/lockdown/lockdown.c``), though not each time. Reading ``/dev/kmsg`` may
+take CAP_SYSLOG, and containers have none: then there are no lines, and nothing is known of what was written.
 """
 
 import os
