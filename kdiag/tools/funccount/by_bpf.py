@@ -43,7 +43,9 @@ def run(run: Run) -> Iterator[Item]:
 
     with collecting_best(run, places, plan_of) as collector:
         begun_s, before = 0.0, [0] * len(places)
-        for _ in run.ticks():
+        for last in run.ticks():
+            if last:
+                collector.stop()
             now = collector.maps[_COUNTS].sums()
             rows: List[FunctionRow] = [
                 FunctionRow(str(place), count - past)
