@@ -15,7 +15,7 @@ from kdiag.tools.bpf_run import BpfPlan, Request, collecting
 from kdiag.tools.run import Run
 from kdiag.tools.tool import CannotUse
 
-__all__ = ["Way", "attach_to", "collecting_best", "ways_for"]
+__all__ = ["Way", "attach_to", "bcc_name", "collecting_best", "ways_for"]
 
 
 class Way(NamedTuple):
@@ -54,6 +54,13 @@ def attach_to(place: Place, root: str) -> str:
     if place.offset is None:
         return place.probe.what
     return f"{root.rstrip('/')}{place.probe.where}:{place.offset}"
+
+
+def bcc_name(place: Place, root: str) -> str:
+    """Return what BCC calls the place: a uprobe's is by the address that its file gives it."""
+    if place.offset is None:
+        return place.probe.what
+    return f"{root.rstrip('/')}{place.probe.where}:{place.probe.what}"
 
 
 @contextmanager

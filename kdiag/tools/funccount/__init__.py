@@ -24,6 +24,9 @@ TOOL = Tool(
     columns=(("place", 50), ("calls", 10)),
     mechanisms=(
         ToolMechanism(
+            "bcc", "kdiag.tools.funccount.by_bcc", ("bcc",), "a program at each function counts in the kernel"
+        ),
+        ToolMechanism(
             "bpf", "kdiag.tools.funccount.by_bpf", ("bpf",), "a program at each function counts in the kernel"
         ),
         ToolMechanism(

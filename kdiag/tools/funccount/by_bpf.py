@@ -1,22 +1,19 @@
 """funccount by programs of kdiag's own: each call adds one to its function's counter."""
 
-from typing import Iterator, List, Optional
+from typing import Iterator, Optional
 
 from kdiag.ebpf import pieces
 from kdiag.ebpf.assembler import R0, R1, R6, R7, R10, Assembler, Code
-from kdiag.ebpf.maps import MapSpec
 from kdiag.ebpf.pieces import Watch
 from kdiag.ebpf.program import ProgramSpec
 from kdiag.tools.bpf_run import BpfPlan, Request
-from kdiag.tools.funccount import FunctionRow
+from kdiag.tools.funccount.counts import COUNTS, summaries
 from kdiag.tools.function_places import function_places
 from kdiag.tools.function_programs import Way, attach_to, collecting_best
 from kdiag.tools.run import Run
-from kdiag.tools.tool import Item, Summary
+from kdiag.tools.tool import Item
 
 __all__ = ["run"]
-
-_COUNTS = "counts"
 
 
 def run(run: Run) -> Iterator[Item]:
@@ -39,24 +36,10 @@ def run(run: Run) -> Iterator[Item]:
             names = " ".join(place.probe.what for place in places)
             says = "counts the calls of functions, by the cookie of each"
             programs = [ProgramSpec("count", way.entry, names, _program(request.watch, None), says)]
-        return BpfPlan((MapSpec(_COUNTS, "percpu_array", 4, 8, len(places)),), tuple(programs))
+        return BpfPlan((COUNTS._replace(max_entries=len(places)),), tuple(programs))
 
     with collecting_best(run, places, plan_of) as collector:
-        begun_s, before = 0.0, [0] * len(places)
-        for last in run.ticks():
-            if last:
-                collector.stop()
-            now = collector.maps[_COUNTS].sums()
-            rows: List[FunctionRow] = [
-                FunctionRow(str(place), count - past)
-                for place, count, past in zip(places, now, before)
-                if count > past
-            ]
-            rows.sort(key=lambda row: (-row.calls, row.place))
-            quiet = len(places) - len(rows)
-            told = (f"{quiet} of {len(places)} functions were not called",) if quiet else ()
-            yield Summary(tuple(rows), (), (), begun_s, run.duration_s - begun_s, told)
-            begun_s, before = run.duration_s, now
+        yield from summaries(run, collector, places)
 
 
 def _program(watch: Watch, index: Optional[int]) -> Code:
@@ -71,7 +54,7 @@ def _program(watch: Watch, index: Optional[int]) -> Code:
         a.store(R10, -4, R7, 4)
     else:
         a.store(R10, -4, index, 4)
-    pieces.lookup(a, _COUNTS, -4)
+    pieces.lookup(a, COUNTS.name, -4)
     a.jump_if(R0, "==", 0, "out")
     pieces.add(a, R0, 0, 1)
     pieces.end(a)
