@@ -54,8 +54,13 @@ class NoMechanism(Exception):
     """No mechanism that may be taken works here; ``passed_over`` says why for each."""
 
     def __init__(self, question: str, passed_over: Sequence[PassedOver]) -> None:
-        told = "; ".join(f"{each.name}: {each.reason}" for each in passed_over)
-        super().__init__(f"{question}: nothing on this host can answer that ({told})")
+        # One a line: this is read by somebody who now has to get one of them to work.
+        lines = [f"{question}: nothing on this host can answer that"]
+        for each in passed_over:
+            reason = each.reason.replace("\n", "; ")
+            remedy = f"; for that: {each.remedy}" if each.remedy else ""
+            lines.append(f"  not {each.name}: {reason}{remedy}")
+        super().__init__("\n".join(lines))
         self.passed_over = tuple(passed_over)
 
 

@@ -35,6 +35,12 @@ TOOL = Tool(
     columns=(("place", 50), ("calls", 10), ("avg_ns", 10), ("max_ns", 10), ("total_ns", 10)),
     mechanisms=(
         ToolMechanism(
+            "bcc",
+            "kdiag.tools.funclatency.by_bcc",
+            ("bcc",),
+            "programs at entry and return take the time in the kernel",
+        ),
+        ToolMechanism(
             "bpf",
             "kdiag.tools.funclatency.by_bpf",
             ("bpf",),

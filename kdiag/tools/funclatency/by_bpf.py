@@ -9,14 +9,11 @@ from typing import Iterator, List, Optional
 
 from kdiag.ebpf import pieces
 from kdiag.ebpf.assembler import R0, R1, R2, R3, R4, R6, R7, R8, R9, R10, Assembler, Code, Reg
-from kdiag.ebpf.collector import Collector
-from kdiag.ebpf.maps import MapSpec
 from kdiag.ebpf.program import ProgramSpec
 from kdiag.ftrace.places import Place
 from kdiag.tools.bpf_run import BpfPlan, Request
 from kdiag.tools.funclatency import UNITS_NS
-from kdiag.tools.funclatency.maps import TIMES, times_in
-from kdiag.tools.funclatency.times import Times, summary_of
+from kdiag.tools.funclatency.maps import DEPTH, TIMES, UNDER_WAY, summaries
 from kdiag.tools.function_places import function_places
 from kdiag.tools.function_programs import Way, attach_to, collecting_best
 from kdiag.tools.run import Run
@@ -24,12 +21,9 @@ from kdiag.tools.tool import Item
 
 __all__ = ["run"]
 
-#: How deep a function may call itself; deeper calls are counted as lost.
-_DEPTH = 8
-_CALL_BYTES, _DEPTH_BYTES = 16, 8
-_UNDER_WAY = MapSpec("under_way", "hash", 8, _DEPTH_BYTES + _DEPTH * _CALL_BYTES, 16384)
+_DEPTH_BYTES = 8
 #: Places on the stack: the key (thread, function), a value of zeros, four bytes for counting a loss.
-_KEY, _VALUE, _LOSS = -8, -8 - _UNDER_WAY.value_bytes, -16 - _UNDER_WAY.value_bytes
+_KEY, _VALUE, _LOSS = -8, -8 - UNDER_WAY.value_bytes, -16 - UNDER_WAY.value_bytes
 
 
 def run(run: Run) -> Iterator[Item]:
@@ -42,19 +36,7 @@ def run(run: Run) -> Iterator[Item]:
         return _plan(way, request, places, run.host.root, unit_ns)
 
     with collecting_best(run, places, plan_of) as collector:
-        begun_s, past = 0.0, [Times(str(place), 0, 0, None, {}) for place in places]
-        for last in run.ticks():
-            if last:
-                collector.stop()
-            now = _read(collector, places)
-            found = now if run.interval_s is None else [each.since(was) for each, was in zip(now, past)]
-            yield summary_of(found, run.options["unit"], begun_s, run.duration_s)
-            begun_s, past = run.duration_s, now
-
-
-def _read(collector: Collector, places: List[Place]) -> List[Times]:
-    entries = collector.maps[TIMES.name].items()
-    return [times_in(str(place), values) for place, (_, values) in zip(places, entries)]
+        yield from summaries(run, collector, places)
 
 
 def _plan(way: Way, request: Request, places: List[Place], root: str, unit_ns: int) -> BpfPlan:
@@ -70,7 +52,7 @@ def _plan(way: Way, request: Request, places: List[Place], root: str, unit_ns: i
         for at, place in enumerate(places):
             code = make(way, request, at, unit_ns)
             programs.append(ProgramSpec(f"{kind[:9]}_{at}", kind, attach_to(place, root), code, says))
-    return BpfPlan((_UNDER_WAY, TIMES._replace(max_entries=len(places))), tuple(programs))
+    return BpfPlan((UNDER_WAY, TIMES._replace(max_entries=len(places))), tuple(programs))
 
 
 def _key(a: Assembler, request: Request, index: Optional[int]) -> None:
@@ -90,12 +72,12 @@ def _key(a: Assembler, request: Request, index: Optional[int]) -> None:
 def _entry(way: Way, request: Request, index: Optional[int], unit_ns: int) -> Code:
     a = Assembler()
     _key(a, request, index)
-    pieces.entry(a, _UNDER_WAY.name, _KEY, _VALUE, _UNDER_WAY.value_bytes, "out", _LOSS)
+    pieces.entry(a, UNDER_WAY.name, _KEY, _VALUE, UNDER_WAY.value_bytes, "out", _LOSS)
     a.mov(R7, R0)
     a.load(R8, R7, 0)
     if way.registers:
         a.load(R9, R6, request.btf.offset("pt_regs", "sp"))
-        for _ in range(_DEPTH):
+        for _ in range(DEPTH):
             a.jump_if(R8, "==", 0, "clean")
             _call_at(a, R8, less=1)
             a.load(R4, R2, _DEPTH_BYTES + 8)
@@ -104,7 +86,7 @@ def _entry(way: Way, request: Request, index: Optional[int], unit_ns: int) -> Co
         a.label("clean")
     else:
         a.mov(R9, 0)
-    a.jump_if(R8, "<", _DEPTH, "room")
+    a.jump_if(R8, "<", DEPTH, "room")
     pieces.count_loss(a, pieces.LOST_EVENTS, _LOSS)
     a.jump("out")
     a.label("room")
@@ -121,7 +103,7 @@ def _entry(way: Way, request: Request, index: Optional[int], unit_ns: int) -> Co
 def _leave(way: Way, request: Request, index: Optional[int], unit_ns: int) -> Code:
     a = Assembler()
     _key(a, request, index)
-    pieces.lookup(a, _UNDER_WAY.name, _KEY)
+    pieces.lookup(a, UNDER_WAY.name, _KEY)
     a.jump_if(R0, "==", 0, "out")  # it had begun before
     a.mov(R7, R0)
     a.load(R8, R7, 0)
@@ -157,7 +139,7 @@ def _call_at(a: Assembler, depth: Reg, less: int) -> None:
     """Set r2 to where the call of a depth is kept, less the bytes of the depth itself; r3 is used."""
     a.mov(R3, depth)
     a.add(R3, -less)
-    a.alu("and", R3, _DEPTH - 1)  # the verifier wants to see the bound
+    a.alu("and", R3, DEPTH - 1)  # the verifier wants to see the bound
     a.alu("lsh", R3, 4)
     a.mov(R2, R7)
     a.add(R2, R3)

@@ -9,7 +9,7 @@ from tests.live.traced import kdiag, python
 
 pytestmark = pytest.mark.needs("root", "tracefs", "kernel's PIDs")
 
-_BACKENDS = ("bpf", "ftrace")
+_BACKENDS = ("bcc", "bpf", "ftrace")
 _CALLS = (
     "import os, ctypes\nc = ctypes.CDLL(None)\n"
     "for _ in range(23): os.chdir('/'); c.getppid()\n"
