@@ -34,10 +34,12 @@ def _called(*words: str) -> Tuple[int, List[Any], str]:
         ctx: click.Context,
         probes: Tuple[str, ...],
         pid: Optional[int],
+        tid: Optional[int],
         comm: Optional[str],
+        cgroup: Optional[str],
         for_s: Optional[float],
     ) -> None:
-        seen.extend((probes, pid, comm, for_s, command_of(ctx)))
+        seen.extend((probes, pid, tid, comm, cgroup, for_s, command_of(ctx)))
 
     done = CliRunner().invoke(command, words)
     return done.exit_code, seen, done.output
@@ -46,7 +48,7 @@ def _called(*words: str) -> Tuple[int, List[Any], str]:
 def test_what_follows_the_dashes_is_the_command_with_its_own_options() -> None:
     code, seen, _ = _called("a", "--for", "2", "b", "--", "ls", "-p", "x", "--", "y")
     assert code == 0
-    assert seen == [("a", "b"), None, None, 2.0, ("ls", "-p", "x", "--", "y")]
+    assert seen == [("a", "b"), None, None, None, None, 2.0, ("ls", "-p", "x", "--", "y")]
 
 
 def test_dashes_without_a_command_are_an_error_and_the_usage_names_it() -> None:
