@@ -271,7 +271,8 @@ def _start(python: str, script: str) -> BccProcess:
     except OSError as error:
         ours.close()
         text.close()
-        raise BccError("import", error.errno, f"{python}: {error.strerror}", f"see {_CHOSEN}") from None
+        remedy = f"name the Python that has BCC in {_CHOSEN}"
+        raise BccError("import", error.errno, f"{python}: {error.strerror}", remedy) from None
     finally:
         theirs.close()
     return BccProcess(python, process, ours, text)

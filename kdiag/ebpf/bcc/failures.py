@@ -38,7 +38,7 @@ _CAUSES: Tuple[_Cause, ...] = (
         "the distribution's package of that library (Debian: libbpfcc; Fedora, RHEL: bcc)",
     ),
     _Cause(
-        r"Unable to find kernel headers|(linux/kconfig|generated/autoconf)\.h' file not found",
+        r"Unable to find kernel headers|Module kheaders not found|(kconfig|autoconf)\.h' file not found",
         "there are no headers of the running kernel",
         _OWN_HEADERS,
     ),
@@ -83,8 +83,8 @@ _CAUSES: Tuple[_Cause, ...] = (
     ),
     _Cause(
         r"create_probe_event: open\(\S*kprobe_events\): No such file",
-        "this kernel has no kprobes, or hides them (lockdown=confidentiality)",
-        "a kernel built with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS",
+        "this kernel has no such function, or no kprobes, or hides them (lockdown=confidentiality)",
+        "look for it with kdiag probes; kprobes take a kernel built with CONFIG_KPROBE_EVENTS",
     ),
     _Cause(
         r"cannot attach kprobe, |probe entry may not exist|it's not traceable",
@@ -108,9 +108,10 @@ _CAUSES: Tuple[_Cause, ...] = (
     ),
     _Cause(
         r"could not determine address of symbol (b')?(?P<what>[^' ]*)",
-        "the program or library has no symbol {what}",
+        "there is no such program or library, or it has no symbol {what}",
         "its debugging symbols, or an address instead of the name",
     ),
+    _Cause(r"Unknown program (b')?(?P<what>[^']*)", "the program has no function {what}", _DEFECT),
     _Cause(r"No usable temporary directory", "no temporary folder can be written", "set TMPDIR"),
     _Cause(
         r"MemoryError|Cannot allocate memory|bad_alloc|killed by SIGKILL",

@@ -277,12 +277,11 @@ def main() -> None:
         number = ctypes.get_errno() or getattr(error, "errno", None)
         said = f"{type(error).__name__}: {error}"
         told = {"step": "failed", "at": work.step, "errno": number, "error": said}
+        ctypes.CDLL(None).fflush(None)  # what BCC has printed, so that the client can quote it
         with contextlib.suppress(OSError):
             channel.send(told)
     folder.remove()
     work.end()
-    sys.stdout.flush()
-    sys.stderr.flush()
     # Not sys.exit: BCC's own clean-up at exit would do all of it again.
     os._exit(status)
 
