@@ -20,7 +20,7 @@ from kdiag.cli.tracing import (
     told_as_failures,
 )
 from kdiag.tools.family import tool_named
-from kdiag.tools.tool import BadOption, Option, Tool
+from kdiag.tools.tool import BadOption, CannotUse, Option, Tool
 
 __all__ = ["command_for"]
 
@@ -132,8 +132,8 @@ def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
                 for item in items:
                     if not run.dry_run:
                         write(printer.item(run, item))
-        except BadOption as error:
-            raise Failed(str(error)) from None
+        except (BadOption, CannotUse) as error:
+            raise Failed(*str(error).split("\n")) from None
         finally:
             left = "" if target is None else target.end()
         if left:

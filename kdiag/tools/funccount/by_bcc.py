@@ -4,7 +4,7 @@ from typing import Iterator
 
 from kdiag.ebpf.bcc.client import BccHook
 from kdiag.tools.bcc_run import BccPlan, BccRequest, collecting_by_bcc
-from kdiag.tools.funccount.counts import COUNTS, summaries
+from kdiag.tools.funccount.counts import summaries
 from kdiag.tools.function_places import function_places
 from kdiag.tools.function_programs import bcc_name
 from kdiag.tools.run import Run
@@ -35,7 +35,7 @@ def run(run: Run) -> Iterator[Item]:
             BccHook(place.probe.kind, bcc_name(place, run.host.root), f"count_{at}")
             for at, place in enumerate(places)
         )
-        return BccPlan(text, (), hooks, (COUNTS._replace(max_entries=len(places)),))
+        return BccPlan(text, hooks)
 
     with collecting_by_bcc(run, plan_of) as collector:
         yield from summaries(run, collector, places)

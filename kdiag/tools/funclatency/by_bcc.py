@@ -6,7 +6,7 @@ from kdiag.ebpf.bcc.client import BccHook
 from kdiag.ftrace.places import Place
 from kdiag.tools.bcc_run import BccPlan, BccRequest, collecting_by_bcc
 from kdiag.tools.funclatency import UNITS_NS
-from kdiag.tools.funclatency.maps import DEPTH, TIMES, UNDER_WAY, summaries
+from kdiag.tools.funclatency.maps import DEPTH, UNDER_WAY, summaries
 from kdiag.tools.function_places import function_places
 from kdiag.tools.function_programs import bcc_name
 from kdiag.tools.run import Run
@@ -113,5 +113,4 @@ def _plan(places: List[Place], root: str, unit_ns: int) -> BccPlan:
         "TIMES_ENTRIES": len(places),
         "UNDER_WAY_ENTRIES": UNDER_WAY.max_entries,
     }
-    maps = (UNDER_WAY, TIMES._replace(max_entries=len(places)))
-    return BccPlan(text, tuple(f"-D{name}={value}" for name, value in flags.items()), tuple(hooks), maps)
+    return BccPlan(text, tuple(hooks), cflags=tuple(f"-D{name}={value}" for name, value in flags.items()))
