@@ -264,7 +264,7 @@ _ROWS: Tuple[Capability, ...] = (
         "bcc",
         "bpf",
         "BCC",
-        "BPF programs written in C: not used by any command of this version",
+        "the tools' programs written in C, compiled where they run: the mechanism bcc",
         "the distribution's package for its own Python (Debian: python3-bpfcc; Fedora, RHEL: python3-bcc); "
         "kernel headers are not needed",
         ("bpf",),

@@ -1,13 +1,11 @@
 """Trials of BPF and perf events: something is loaded or opened, and dropped.
 
 No lockdown mode decides here: integrity refuses nothing of this, confidentiality not everything, and local
-policies more than both. BCC is tried in a process of its own: it is the distribution's package for the
-distribution's Python, prints what it likes, and may hang in the compiler.
+policies more than both.
 """
 
 import errno
 import os
-import subprocess
 from typing import TYPE_CHECKING, List, Optional
 
 from kdiag.doctor import bpf_calls
@@ -16,12 +14,7 @@ from kdiag.doctor.outcome import NotTried, Refused, refused_by_errno
 if TYPE_CHECKING:
     from kdiag.doctor.trials import Bench
 
-__all__ = ["bcc", "bpf", "perf_events"]
-
-#: The Pythons that distributions package BCC for.
-_PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")
-_IMPORT = "import bcc; print(bcc.__version__)"
-_IMPORT_TIMEOUT_S = 10.0
+__all__ = ["bpf", "perf_events"]
 
 
 def bpf(bench: "Bench") -> str:
@@ -46,33 +39,6 @@ def bpf(bench: "Bench") -> str:
         raise refused
     btf = "BTF" if _has_btf() else "no BTF"
     return f"maps; programs: {', '.join(loaded)}; {btf}" + (f"; {refused.detail}" if refused else "")
-
-
-def bcc(bench: "Bench") -> str:
-    """Import it in the distribution's Python."""
-    _of_this_machine(bench)
-    said = []
-    for python in _PYTHONS:
-        if not os.access(python, os.X_OK):
-            continue
-        try:
-            run = subprocess.run(  # noqa: S603 - a fixed command, no shell
-                [python, "-I", "-c", _IMPORT],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_IMPORT_TIMEOUT_S,
-                check=False,
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            said.append(f"{python}: {type(error).__name__}")
-            continue
-        if run.returncode == 0:
-            version = run.stdout.decode("ascii", "replace").strip()
-            return f"version {version} for {python}; only imported; kernel headers are not needed"
-        last = run.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
-        said.append(f"{python}: {last}")
-    raise Refused("; ".join(said) or f"no {_PYTHONS[0]}", "it is not installed for the system's Python")
 
 
 def perf_events(bench: "Bench") -> str:

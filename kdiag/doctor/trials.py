@@ -7,7 +7,7 @@ private instance, made to happen, looked for, and undone. ``with Trials(host) as
 from contextlib import nullcontext
 from typing import Callable, Dict, List, Mapping, Optional, Sequence
 
-from kdiag.doctor import trial_bpf, trial_events, trial_files, trial_functions, trial_probes
+from kdiag.doctor import trial_bcc, trial_bpf, trial_events, trial_files, trial_functions, trial_probes
 from kdiag.doctor.capabilities import ALIASES, CAPABILITIES, Capability
 from kdiag.doctor.mechanism import Trial
 from kdiag.doctor.outcome import NotTried, Refused, refused_by_tracefs
@@ -58,7 +58,7 @@ class Bench:
 
 #: How each capability is tried; returns what else there is to say, raises what is in ``outcome``.
 _TRIALS: Mapping[str, Callable[[Bench], str]] = {
-    "bcc": trial_bpf.bcc,
+    "bcc": trial_bcc.bcc,
     "bpf": trial_bpf.bpf,
     "eprobes": trial_probes.eprobes,
     "event_fork": trial_events.event_fork,
