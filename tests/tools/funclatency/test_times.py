@@ -1,0 +1,58 @@
+import struct
+from typing import Dict, List
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdiag.tools.funclatency.maps import times_in
+from kdiag.tools.funclatency.times import Times, summary_of
+
+
+def value(times_ns: List[int], unit_ns: int = 1000) -> bytes:
+    """Return what a program keeps on one CPU after calls of these lengths."""
+    slots = [0] * 64
+    for each in times_ns:
+        slots[(each // unit_ns).bit_length()] += 1
+    return struct.pack("=67Q", len(times_ns), sum(times_ns), max(times_ns, default=0), *slots)
+
+
+calls = st.lists(st.integers(0, 10**12), max_size=20)
+
+
+@given(st.lists(calls, min_size=1, max_size=4))
+def test_all_cpus_are_put_together(cpus: List[List[int]]) -> None:
+    every = [each for cpu in cpus for each in cpu]
+    found = times_in("f", [value(cpu) for cpu in cpus])
+    assert (found.calls, found.total_ns, found.max_ns) == (len(every), sum(every), max(every, default=0))
+    assert sum(found.slots.values()) == len(every)
+
+
+@given(calls, calls)
+def test_an_interval_has_what_came_after_the_last_one(before: List[int], after: List[int]) -> None:
+    past, now = times_in("f", [value(before)]), times_in("f", [value(before + after)])
+    found = now.since(past)
+    assert (found.calls, found.total_ns, found.max_ns) == (len(after), sum(after), None)
+    expected: Dict[int, int] = {}
+    for each in after:
+        slot = (each // 1000).bit_length()
+        expected[slot] = expected.get(slot, 0) + 1
+    assert {slot: count for slot, count in found.slots.items() if count} == expected
+
+
+def test_most_time_comes_first_and_what_was_not_called_is_left_out() -> None:
+    found = summary_of(
+        [
+            Times("short", 10, 10_000, 2000, {1: 10}),
+            Times("quiet", 0, 0, 0, {}),
+            Times("long", 1, 90_000, 90_000, {7: 1}),
+        ],
+        "us",
+        1.0,
+        3.5,
+    )
+    assert [(row.place, row.calls, row.avg_ns) for row in found.rows] == [
+        ("long", 1, 90_000),
+        ("short", 10, 1000),
+    ]
+    assert [each.buckets for each in found.histograms] == [((64, 128, 1),), ((1, 2, 10),)]
+    assert (found.started_s, found.duration_s) == (1.0, 2.5)
