@@ -13,6 +13,7 @@ from pathlib import Path
 from sysconfig import get_path
 from typing import Callable, Dict, Optional, Tuple
 
+from kdiag.ebpf.bcc.client import pythons
 from kdiag.ftrace.instance import pids_are_the_kernels
 from kdiag.ftrace.tracefs import NoTraceFs, find_tracefs
 from kdiag.host.live import LiveHost
@@ -162,8 +163,20 @@ def _negative_count() -> str:
     return "" if int(fifth) else "the kernel does not count negative dentries"
 
 
+def _bcc() -> str:
+    """Say why BCC is not there; that it works is for the tests to show."""
+    said = ""
+    for python in pythons():
+        done = subprocess.run([python, "-I", "-c", "import bcc"], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return ""
+        said = said or done.stderr.strip().split("\n")[-1]
+    return said or "there is no Python of the distribution"
+
+
 PROBES: Dict[str, Callable[[], str]] = {
     "another user": _another_user,
+    "BCC": _bcc,
     "clone": _clone_vfork,
     "cpu cgroup": _cpu_cgroup,
     "disk": _disk,
