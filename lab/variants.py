@@ -34,7 +34,7 @@ class Variant(NamedTuple):
     deadline_s: Optional[float] = None
 
 
-# Comparisons with other tools take half of a guest's time, and default makes them on every kernel.
+# Comparisons with other tools take as long as all that is compared.
 _PEERS = ("tests/live/test_peers.py",)
 
 # Loads whose figures come from files that lockdown and kptr_restrict do not touch. What they change is which
@@ -50,8 +50,11 @@ _LOADS = (
 # takes ten seconds under emulation.
 _PATHS = ("tests/live/path",)
 
+# Tools by every mechanism that a kernel has, and the BPF programs that some of them load.
+_TOOLS = ("tests/live/tools", "tests/live/ebpf")
+
 # Tracing knows neither pressure nor control groups.
-_TRACING = ("tests/live/ftrace", "tests/live/path", "tests/live/tools")
+_TRACING = ("tests/live/ftrace", *_PATHS, *_TOOLS)
 
 # Where a variant changes what kdiag reads and not what the kernel does, the oldest and the newest kernel tell
 # enough.
@@ -66,7 +69,21 @@ VARIANTS: Dict[str, Variant] = {
             "default",
             "as the distribution ships it, cgroup v2",
             proof="grep -q cgroup2 /proc/self/mounts",
-            left_out=_PATHS,
+            left_out=_PEERS + _PATHS + _TOOLS,
+        ),
+        Variant(
+            "peers",
+            "as default; beside procps, sysstat and strace on the same load, in a guest of its own",
+            proof="grep -q cgroup2 /proc/self/mounts",
+            kernels=_ENDS,
+            tests=_PEERS,
+        ),
+        Variant(
+            "tools",
+            "as default; tools by every mechanism that works, in a guest of its own",
+            proof="grep -q cgroup2 /proc/self/mounts",
+            tests=_TOOLS,
+            deadline_s=2700,
         ),
         Variant(
             "paths",

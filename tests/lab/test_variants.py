@@ -34,12 +34,14 @@ def test_every_kernel_is_run_as_it_is_shipped_and_by_an_ordinary_user() -> None:
         assert VARIANTS[name].kernels == tuple(KERNELS)
 
 
-def test_default_and_paths_together_run_everything_on_every_kernel() -> None:
-    default, paths = VARIANTS["default"], VARIANTS["paths"]
-    assert (default.tests, default.left_out) == (("tests/live",), paths.tests)
-    assert paths.left_out == ()
-    assert paths.kernels == default.kernels == tuple(KERNELS)
-    assert (paths.boot, paths.prepare, paths.user) == (default.boot, default.prepare, default.user)
+def test_default_and_what_has_guests_of_its_own_run_everything_on_every_kernel() -> None:
+    default = VARIANTS["default"]
+    apart = [VARIANTS[name] for name in ("peers", "paths", "tools")]
+    assert default.tests == ("tests/live",)
+    assert set(default.left_out) == {test for variant in apart for test in variant.tests}
+    assert all(variant.left_out == () for variant in apart)
+    # What the other tools say of the same load does not depend on the kernels in between.
+    assert [variant.kernels for variant in apart] == [("5.10", "7.2"), tuple(KERNELS), tuple(KERNELS)]
 
 
 def test_tests_that_are_left_out_are_there() -> None:
