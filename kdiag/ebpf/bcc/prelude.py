@@ -73,14 +73,14 @@ int follow_exit(void *ctx) {
     return 0;
 }
 #else
-/* Whether a thread is one of those that are traced: all but kdiag, which has one thread. */
+/* Whether a thread is one of those that are traced: all but kdiag's, of which these two alone run. */
 static inline int watched_thread(u32 tid) {
-    return tid != OWN_TGID;
+    return tid != OWN_TGID && tid != HELPER_TGID;
 }
 
 /* Whether the current thread is. */
 static inline int watched(void) {
-    return bpf_get_current_pid_tgid() >> 32 != OWN_TGID;
+    return watched_thread(bpf_get_current_pid_tgid() >> 32);
 }
 #endif
 
@@ -113,7 +113,7 @@ FOLLOWING_HOOKS = (
 def flags(
     own_tgid: int, *, follow_pid_offset: Optional[int] = None, events: Optional[str] = None
 ) -> Tuple[str, ...]:
-    """Return the compiler's flags that the prelude needs.
+    """Return the compiler's flags that the prelude needs; ``own_tgid`` is kdiag's as the kernel knows it.
 
     ``follow_pid_offset`` is where a ``task_struct`` has its pid: threads in the map are watched then, and
     what they make. ``events`` is ``ringbuf``, ``perf_event_array`` (kernels before 5.8), or none are sent.
@@ -127,6 +127,9 @@ def flags(
         "NO_ROOM_IN_MAP": NO_ROOM_IN_MAP,
         "OWN_TGID": own_tgid,
     }
+    if own_tgid != os.getpid():
+        # The kernel's ids are not those of this PID namespace, and nobody knows that of BCC's process.
+        values["HELPER_TGID"] = own_tgid
     if follow_pid_offset is not None:
         values.update(FOLLOW=1, OFF_PID=follow_pid_offset)
     if events == "ringbuf":

@@ -89,12 +89,19 @@ class TestWithABcc:
             def compile(text, cflags, headers):
                 assert os.stat(headers).st_mode & 0o777 == 0o700
                 assert "struct pt_regs" in open(headers + "/include/linux/ptrace.h").read()
-                assert cflags == ["-DA=1"]
+                assert cflags == ["-DA=1", "-DHELPER_TGID=%d" % os.getpid()]
                 os.write(2, headers.encode())
             """)
         with load(PROGRAM) as process:
             assert left_behind(tmp_path) == []
             assert os.path.dirname(process._folder) == str(tmp_path / "tmp")
+
+    def test_what_the_caller_knows_of_its_id_counts(self, python: Callable[[str], None]) -> None:
+        python("""
+            def compile(text, cflags, headers):
+                assert cflags == ["-DHELPER_TGID=7"]
+            """)
+        load(PROGRAM._replace(cflags=("-DHELPER_TGID=7",))).close()
 
     def test_the_kernels_headers_are_left_to_bcc(self, python: Callable[[str], None]) -> None:
         python("""

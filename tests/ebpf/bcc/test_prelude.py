@@ -12,6 +12,11 @@ def test_every_name_of_the_text_has_its_flag() -> None:
     assert {name for name in used if not name.startswith("BPF_")} <= defined
 
 
+def test_in_another_pid_namespace_ids_of_this_one_mean_nothing() -> None:
+    assert "-DHELPER_TGID=7" in flags(7)
+    assert not any(flag.startswith("-DHELPER_TGID") for flag in flags(os.getpid()))
+
+
 def test_maps_are_those_of_own_programs() -> None:
     given = flags(7, follow_pid_offset=1264, events="ringbuf")
     assert f"-DFOLLOWED_ENTRIES={FOLLOWED.max_entries}" in given

@@ -151,6 +151,18 @@ def test_without_following_all_but_the_own_process_is_counted(family: Load) -> N
         assert os.getpid() not in counts(collector)
 
 
+def test_the_process_that_runs_bcc_is_left_out(family: Load) -> None:
+    # Attaching and detaching are calls of its own.
+    text = _COUNT.replace("ctx->args[1] != GETPPID || ", "")
+    collector = collected(BccPlan(text, _ENTER, cflags=_CFLAGS), follow=False)
+    with collector:
+        collector.attach()
+        family.run()
+        collector.stop()
+        assert counts(collector)[family.pid] > 2 * _CALLS
+        assert collector.process.pid not in counts(collector)
+
+
 def test_an_id_that_somebody_else_gets_is_followed_no_more() -> None:
     with collected(BccPlan(_COUNT, _ENTER, cflags=_CFLAGS)) as collector:
         last = int(Path("/proc/loadavg").read_text().split()[-1])
