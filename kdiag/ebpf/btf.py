@@ -1,12 +1,12 @@
 """Types of the running kernel from its BTF: where a field stands, and the ids of functions and events.
 
-Read from ``/sys/kernel/btf/vmlinux`` (5 MB; since 5.5 with CONFIG_DEBUG_INFO_BTF), which every user can read in
-every lockdown mode. Format: ``Documentation/bpf/btf.rst``. A type is looked up by walking the records once and
-comparing numbers (10 ms), and not by an index of all of them (70 ms).
+Read from ``/sys/kernel/btf/vmlinux`` (5 MB; since 5.5 with CONFIG_DEBUG_INFO_BTF), which every user can read
+in every lockdown mode. Format: ``Documentation/bpf/btf.rst``. A type is looked up by walking the records once
+and comparing numbers (10 ms), and not by an index of all of them (70 ms).
 
-Traps. Offsets differ between builds of one version: never keep them. A field may stand in an unnamed struct or
-union inside (``file.f_path``). Fields come, go and change width (``task_struct.state`` became ``__state`` in
-5.14): ask for alternatives. A kind of record that is not known here makes the rest unreadable.
+Traps. Offsets differ between builds of one version: never keep them. A field may stand in an unnamed struct
+or union inside (``file.f_path``). Fields come, go and change width (``task_struct.state`` became ``__state``
+in 5.14): ask for alternatives. A kind of record that is not known here makes the rest unreadable.
 """
 
 import struct
@@ -21,7 +21,7 @@ _PATH = "/sys/kernel/btf/vmlinux"
 _MAGIC = 0xEB9F
 _INT, _PTR, _ARRAY, _STRUCT, _UNION, _ENUM, _FWD, _TYPEDEF = 1, 2, 3, 4, 5, 6, 7, 8
 _QUALIFIERS = (9, 10, 11, 18)  # volatile, const, restrict, type_tag
-_FUNC = 12
+_FUNC, _FUNC_PROTO = 12, 13
 _ENUM64 = 19
 #: Kind -> bytes after the record of 12: (fixed, for each of vlen).
 _TAILS: Mapping[int, Tuple[int, int]] = {
@@ -37,7 +37,7 @@ _TAILS: Mapping[int, Tuple[int, int]] = {
     10: (0, 0),
     11: (0, 0),
     _FUNC: (0, 0),
-    13: (0, 8),  # func_proto
+    _FUNC_PROTO: (0, 8),
     14: (4, 0),  # var
     15: (0, 12),  # datasec
     16: (0, 0),  # float
@@ -91,6 +91,21 @@ class Btf:
     def tracepoint_id(self, event: str) -> int:
         """Return the id that a tp_btf program of this event is attached by."""
         return self._id(f"btf_trace_{event}", _TYPEDEF)
+
+    def tracepoint_arguments(self, event: str) -> Tuple[str, ...]:
+        """Return the types that a tracepoint's arguments have, or point to, in their order.
+
+        They vary by kernel: ``block_rq_issue`` had a ``request_queue`` before its ``request`` until 5.11.
+        """
+        pointer = self._target(self._at(self.tracepoint_id(event)))
+        at = self._at(self._target(self._at(pointer)))
+        _, info, _ = struct.unpack_from("=III", self._types, at)
+        if info >> 24 & 0x1F != _FUNC_PROTO:
+            raise NoBtf(f"this kernel's BTF has no prototype of the event {event}")
+        places = range(at + 12, at + 12 + 8 * (info & 0xFFFF), 8)
+        types = [struct.unpack_from("=II", self._types, place)[1] for place in places]
+        # The first one is what the event was registered with: programs do not see it.
+        return tuple(self._type_name(each) for each in types[1:])
 
     def field(self, struct_name: str, *names: str) -> Field:
         """Return the first field of these names that the struct has (``a.b`` goes into struct members)."""
@@ -170,6 +185,20 @@ class Btf:
             if info >> 24 & 0x1F not in (_TYPEDEF, *_QUALIFIERS):
                 return type_id
             type_id = target
+
+    def _type_name(self, type_id: int) -> str:
+        """Return the name of a type behind qualifiers and pointers; empty for one that has none."""
+        while type_id:
+            at = self._at(type_id)
+            name_off, info, target = struct.unpack_from("=III", self._types, at)
+            if info >> 24 & 0x1F not in (_PTR, *_QUALIFIERS):
+                return self._strings[name_off : self._strings.index(b"\0", name_off)].decode("ascii")
+            type_id = target
+        return "void"
+
+    def _target(self, at: int) -> int:
+        """Return the type that a record names as its own."""
+        return int(struct.unpack_from("=I", self._types, at + 8)[0])
 
     def _size(self, type_id: int) -> int:
         at = self._at(self._plain(type_id))
