@@ -16,7 +16,7 @@ import struct
 import subprocess
 import tempfile
 import time
-from typing import IO, Any, Dict, List, Optional, Tuple
+from typing import IO, Any, Dict, Iterator, List, Optional, Tuple
 
 from kdiag.ebpf.bcc.failures import BccError, failure_of
 from kdiag.ebpf.bcc.headers import MACHINES, stub_headers
@@ -29,10 +29,13 @@ __all__ = ["HOOK_KINDS", "BccHook", "BccProcess", "BccProgram", "attach", "load"
 _PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")
 _CHOSEN = "KDIAG_BCC_PYTHON"
 _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "process.py")
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+#: How many probes are too many is not for BCC to say, whose limit is 1000.
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "BCC_PROBE_LIMIT": "1000000"}
 
 # Reading a hundred megabytes of libraries from a cold disk took an emulated machine 17 s.
 _IMPORT_S, _COMPILE_S, _ATTACH_S, _FAREWELL_S = 60.0, 120.0, 20.0, 5.0
+#: Attaching and detaching a kprobe waits until no CPU runs the old code.
+_PER_HOOK_S = 0.2
 #: The flag that tells a program which process BCC runs in, unless it is given one.
 _HELPER_TGID = "-DHELPER_TGID="
 _MESSAGE_BYTES = 1 << 20
@@ -86,6 +89,7 @@ class BccProcess:
         self._channel = channel
         self._text = text
         self._folder = ""
+        self._patience_s = 0.0
         self._log = KernelLog()
 
     def __enter__(self) -> "BccProcess":
@@ -98,30 +102,38 @@ class BccProcess:
         """Attach every hook; raises :exc:`BccError`, and the process is gone then."""
         with self._ended_if_it_fails():
             self._send({"attach": True}, "attach")
-            self._receive("ready", "attach", _ATTACH_S)
+            self._receive("ready", "attach", _ATTACH_S + self._patience_s)
 
     def detach(self) -> None:
-        """End the process, and with it all that is attached; the maps can still be read."""
+        """End the process, and with it all that is attached; the maps can still be read.
+
+        Raises :exc:`BccError` if it does not end even when it is killed: what it attached may still count.
+        """
         self._channel.close()
         try:
-            self._process.wait(_FAREWELL_S)
+            self._process.wait(_FAREWELL_S + self._patience_s)
         except subprocess.TimeoutExpired:
             self._kill()
         self._text.close()
         self._log.close()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)  # if it was killed before it could
+        if self._process.poll() is None:
+            raise BccError("detach", None, f"process {self.pid} does not end, and its probes may still count")
 
     def close(self) -> None:
         """End the process and close the maps that nobody has taken."""
-        self.detach()
-        for descriptor in self.maps.values():
-            os.close(descriptor)
-        self.maps.clear()
+        try:
+            self.detach()
+        finally:
+            for descriptor in self.maps.values():
+                os.close(descriptor)
+            self.maps.clear()
 
     def load(self, program: BccProgram, headers: Optional[Dict[str, str]]) -> None:
         """Have it import BCC, compile and load; for :func:`load`."""
         with self._ended_if_it_fails():
+            self._patience_s = _PER_HOOK_S * len(program.hooks)
             flags = program.cflags
             if not any(flag.startswith(_HELPER_TGID) for flag in flags):
                 flags = (*flags, f"{_HELPER_TGID}{self.pid}")
@@ -132,7 +144,7 @@ class BccProcess:
             told, _ = self._receive("import", "import", _IMPORT_S)
             self.version = str(told["version"])
             self._receive("compile", "compile", _COMPILE_S)
-            self._receive("load", "load", _COMPILE_S)
+            self._receive("load", "load", _COMPILE_S + self._patience_s)
             told, descriptors = self._receive("maps", "maps", _ATTACH_S)
             self.maps = dict(zip(told["names"], descriptors))
             if len(self.maps) != len(told["names"]):
@@ -140,7 +152,7 @@ class BccProcess:
                 raise BccError("maps", None, reason, "raise the limit of open files (ulimit -n)")
 
     @contextlib.contextmanager
-    def _ended_if_it_fails(self) -> Any:
+    def _ended_if_it_fails(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
@@ -193,7 +205,8 @@ class BccProcess:
 
     def _failure(self, step: str, error: str, number: Optional[int]) -> BccError:
         text = os.pread(self._text.fileno(), _TEXT_BYTES, 0).decode("utf-8", "replace")
-        said = self._log.new_lines("Lockdown:")
+        # Of this process: the log names who was refused by the first 15 bytes of the program's name.
+        said = self._log.new_lines(f"Lockdown: {os.path.basename(self.python)[:15]}:")
         return failure_of(step, error, number, text, euid=os.geteuid(), kernel_log=said)
 
     def _how_it_ended(self) -> str:
@@ -209,7 +222,7 @@ class BccProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_FAREWELL_S)
+            self._process.wait(_FAREWELL_S + self._patience_s)
 
 
 def pythons() -> Tuple[str, ...]:
@@ -257,8 +270,11 @@ def attach(program: BccProgram, *, headers: str = "stub") -> BccProcess:
 
 
 def _start(python: str, script: str) -> BccProcess:
+    try:
+        text = tempfile.TemporaryFile()  # noqa: SIM115 - it is open as long as the process
+    except OSError as error:
+        raise BccError("headers", error.errno, f"no temporary file: {error.strerror}", "set TMPDIR") from None
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    text = tempfile.TemporaryFile()  # noqa: SIM115 - it is open as long as the process
     environment = dict(_ENVIRONMENT)
     if "TMPDIR" in os.environ:
         environment["TMPDIR"] = os.environ["TMPDIR"]

@@ -1,17 +1,20 @@
+import ast
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, List, Tuple
 
 import pytest
 
 from kdiag.ebpf.bcc import client
 from kdiag.ebpf.bcc.client import BccHook, BccProcess, BccProgram, attach, load, pythons
 from kdiag.ebpf.bcc.failures import BccError
+from kdiag.host.kernel_log import KernelLog
 from tests.ebpf.bcc.fake import make_python, make_script
 
 HOOKS = (BccHook("raw_tracepoint", "sys_enter", "enter"),)
@@ -168,6 +171,26 @@ class TestWithABcc:
             with pytest.raises(OSError, match="Bad file descriptor"):
                 os.fstat(descriptor)
 
+    def test_the_kernels_own_reason_is_that_of_this_process(
+        self, python: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said = [
+            "Lockdown: bpftrace: use of kprobes is restricted",
+            "Lockdown: python: use of kprobes is restricted",
+        ]
+
+        def new_lines(log: KernelLog, start: str = "") -> Tuple[str, ...]:
+            return tuple(line for line in said if line.startswith(start))
+
+        monkeypatch.setattr(KernelLog, "new_lines", new_lines)
+        python("""
+            def load(name, kind):
+                raise Exception("Need super-user privileges to run")
+            """)
+        with pytest.raises(BccError) as raised:
+            load(PROGRAM)
+        assert raised.value.kernel_log == tuple(said[1:])
+
     def test_a_compiler_that_dies_leaves_no_headers(
         self, python: Callable[[str], None], tmp_path: Path
     ) -> None:
@@ -227,6 +250,10 @@ class TestWithABcc:
             user.wait()
         assert until(lambda: not is_there(pid), 10)
         assert left_behind(tmp_path) == []
+
+
+def test_the_script_is_one_for_older_pythons() -> None:
+    ast.parse(Path(client._SCRIPT).read_text(), feature_version=(3, 6))
 
 
 class TestWithSomethingElse:
@@ -290,6 +317,14 @@ def test_a_python_without_bcc(monkeypatch: pytest.MonkeyPatch) -> None:
     assert raised.value.step == "import"
     assert raised.value.reason == "it is not installed for this Python"
     assert "python3-bpfcc" in raised.value.remedy
+
+
+def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDIAG_BCC_PYTHON", sys.executable)
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    with pytest.raises(BccError, match="no temporary file: No such file") as raised:
+        load(PROGRAM)
+    assert raised.value.remedy == "set TMPDIR"
 
 
 def test_no_such_python(monkeypatch: pytest.MonkeyPatch) -> None:
