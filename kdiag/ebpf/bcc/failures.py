@@ -18,7 +18,7 @@ _PACKAGE = (
 _PRIVILEGE = "run as root (CAP_BPF and CAP_PERFMON)"
 _POLICY = "whoever set that policy has to allow it; most of it takes another boot"
 _OWN_HEADERS = "let kdiag use its own headers, as it does unless told otherwise"
-_DEFECT = "a defect of kdiag: report it with these lines; the other mechanisms do not need BCC"
+_DEFECT = "a defect of kdiag: report it; the other mechanisms do not need BCC"
 
 
 class _Cause(NamedTuple):
@@ -118,9 +118,10 @@ _CAUSES: Tuple[_Cause, ...] = (
         "there may be too little memory for the compiler, which takes 130 MB",
         "the mechanism bpf, which needs no compiler",
     ),
-    _Cause(r"^\S+:\d+:\d+: (fatal )?error: ", "the program does not compile", _DEFECT),
+    _Cause(r"^\S+:\d+:\d+: (fatal )?error: (?P<what>.*)$", "the program does not compile: {what}", _DEFECT),
     _Cause(r"LLVM ERROR|Failed to compile BPF", "the compiler failed", _DEFECT),
-    _Cause(r"processed \d+ insns|!read_ok|invalid access|unknown func", "the verifier refuses it", _DEFECT),
+    _Cause(r"^(?P<what>.*)\nprocessed \d+ insns", "the verifier refuses it: {what}", _DEFECT),
+    _Cause(r"!read_ok|invalid access|unknown func", "the verifier refuses it", _DEFECT),
 )
 _ERROR_LINE = re.compile(r"^\S+:\d+:\d+: (fatal )?error: ")
 _MAX_LINES = 12
@@ -163,7 +164,7 @@ def failure_of(
 
     >>> told = "/virtual/main.c:1:9: error: use of undeclared identifier 'x'"
     >>> failure_of("compile", "Exception: Failed", None, told, euid=0).reason
-    'the program does not compile'
+    "the program does not compile: use of undeclared identifier 'x'"
     """
     whole = f"{text.strip()}\n{error}".strip()
     reason, remedy = error.split("\n")[0], ""

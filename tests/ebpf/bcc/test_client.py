@@ -150,7 +150,10 @@ class TestWithABcc:
             """)
         with pytest.raises(BccError) as raised:
             load(PROGRAM)
-        assert (raised.value.step, raised.value.reason) == ("compile", "the program does not compile")
+        assert (raised.value.step, raised.value.reason) == (
+            "compile",
+            "the program does not compile: use of undeclared identifier 'x'",
+        )
         assert "undeclared identifier 'x'" in raised.value.text
         assert left_behind(tmp_path) == []
 

@@ -56,7 +56,7 @@ LOCKDOWN = "Lockdown: python3: use of kprobes is restricted; see man kernel_lock
             FAILED,
             "the program names a structure that these headers do not describe",
         ),
-        ("/virtual/main.c:1:9: error: expected ';'\n", FAILED, "the program does not compile"),
+        ("/virtual/main.c:1:9: error: expected ';'\n", FAILED, "the program does not compile: expected ';'"),
         ("", FAILED, "the compiler failed"),
         (
             "could not open bpf map: c, error: Argument list too long\n",
@@ -107,7 +107,7 @@ LOCKDOWN = "Lockdown: python3: use of kprobes is restricted; see man kernel_lock
         (
             "0: (79) r0 = *(u64 *)(r5 +0)\nR5 !read_ok\nprocessed 1 insns (limit 1000000)\n",
             "Exception: Failed to load BPF program b'f': Permission denied",
-            "the verifier refuses it",
+            "the verifier refuses it: R5 !read_ok",
         ),
         ("", "Exception: Unknown program b'g'", "the program has no function g"),
         (

@@ -393,7 +393,10 @@ int second(struct bpf_raw_tracepoint_args *ctx) { if (ctx->args[1] == GETPPID) c
 def test_an_error_in_the_text_is_shown_with_its_line() -> None:
     with pytest.raises(BccError) as raised:
         attach(BccProgram("int f(void *ctx) { return nosuch; }", (), ()))
-    assert (raised.value.step, raised.value.reason) == ("compile", "the program does not compile")
+    assert (raised.value.step, raised.value.reason) == (
+        "compile",
+        "the program does not compile: use of undeclared identifier 'nosuch'",
+    )
     assert "error: use of undeclared identifier 'nosuch'" in raised.value.text
 
 
