@@ -33,12 +33,19 @@ class TraceEvent(NamedTuple):
 class Traced:
     """A session that has begun. ``enabled`` are the events that this kernel has, as ``system:event``."""
 
-    def __init__(self, run: Run, session: Session, comms: Optional[Comms], enabled: Sequence[str]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        session: Session,
+        comms: Optional[Comms],
+        enabled: Sequence[str],
+        everybody: bool = False,
+    ) -> None:
         self.session = session
         self.comms = comms
         self.enabled = tuple(enabled)
         self._run = run
-        self._own = None if run.target is not None else run.host.facts.reader_pid
+        self._own = None if everybody or run.target is not None else run.host.facts.reader_pid
 
     def rounds(self) -> Iterator[List[Event]]:
         """Yield the events of each round of reading, in the order of time, kdiag's own left out.
@@ -80,13 +87,15 @@ def tracing(
     *,
     stack: bool = False,
     comms: bool = False,
+    everybody: bool = False,
     user_data: bool = False,
     buffer_kib_per_cpu: Optional[int] = None,
     set_up: Callable[[TraceFs, Session], object] = lambda tracefs, session: None,
 ) -> Iterator[Traced]:
     """Enable the events in a session of its own and begin; it is undone at the end.
 
-    ``set_up`` may define more (probes, triggers) before the start. Raises
+    ``set_up`` may define more (probes, triggers) before the start. With ``everybody``, the target is not
+    followed and kdiag not left out: for events that come in whatever thread happens to run. Raises
     :exc:`~kdiag.tools.tool.CannotUse` before it has begun.
     """
     try:
@@ -107,10 +116,8 @@ def tracing(
     with session:
         try:
             known = Comms(session) if comms else None
-            if run.target is not None:
-                session.follow(run.target.tids)
-            else:
-                session.exclude_self()
+            if not everybody:
+                _choose_threads(run, session)
             session.option("stacktrace", stack)
             if known is not None:
                 known.enable()
@@ -121,13 +128,21 @@ def tracing(
             raise CannotUse(str(error)) from None
         run.begin()
         try:
-            yield Traced(run, session, known, [f"{each.system}:{each.event}" for each in enabled])
+            names = [f"{each.system}:{each.event}" for each in enabled]
+            yield Traced(run, session, known, names, everybody)
             if not session.instance.planned:
                 run.lost = Lost(session.lost())
         finally:
             run.notes += session.notes
             if isinstance(tracefs, PlannedTraceFs):
                 run.plan += map(str, tracefs.plan)
+
+
+def _choose_threads(run: Run, session: Session) -> None:
+    if run.target is not None:
+        session.follow(run.target.tids)
+    else:
+        session.exclude_self()
 
 
 def _enable(session: Session, wanted: TraceEvent) -> bool:
