@@ -82,5 +82,6 @@ def collecting_best(
         else:
             raise CannotUse("; ".join(refused))
         if refused:
-            run.notes.append(f"attached by {way.name}; {'; '.join(refused)}")
+            first = [each.partition("\n")[0] for each in refused]
+            run.notes.append(f"attached by {way.name}; {'; '.join(first)}")
         yield collector
