@@ -50,6 +50,12 @@ TOOL = Tool(
             ("bpf",),
             "programs at issue and completion of each request take the time in the kernel",
         ),
+        ToolMechanism(
+            "ftrace",
+            "kdiag.tools.biolatency.by_ftrace",
+            ("events",),
+            "events at issue and completion of each request, put together in kdiag by disk and sector",
+        ),
     ),
     options=(
         Option("disks", ("-D", "--disks"), "Show each disk by itself."),

@@ -7,7 +7,7 @@ from kdiag.tools.biolatency import BlockLatencyRow
 from kdiag.tools.histogram import from_slots
 from kdiag.tools.tool import Summary
 
-__all__ = ["Key", "Times", "summary_of"]
+__all__ = ["Key", "Times", "summary_of", "with_request"]
 
 #: (disk, operation); what was not asked for is ``None``.
 Key = Tuple[Optional[str], Optional[str]]
@@ -39,6 +39,20 @@ class Times(NamedTuple):
             None,
             slots,
         )
+
+
+def with_request(past: Optional[Times], time_ns: int, done_bytes: int, *, failed: bool) -> Times:
+    """Return the times with one more request."""
+    was = past or Times(0, 0, 0, 0, 0, {})
+    slot = (time_ns // 1000).bit_length()
+    return Times(
+        was.ios + 1,
+        was.errors + failed,
+        was.total_bytes + done_bytes,
+        was.total_ns + time_ns,
+        max(was.max_ns or 0, time_ns),
+        {**was.slots, slot: was.slots.get(slot, 0) + 1},
+    )
 
 
 def summary_of(found: Mapping[Key, Times], begun_s: float, ended_s: float) -> Summary:
