@@ -149,6 +149,12 @@ def _kernels_pids() -> str:
     return "this PID namespace is a container's own: kdiag follows threads from it only with --root"
 
 
+def _kernel_symbols() -> str:
+    with open("/proc/kallsyms", encoding="ascii") as listed:
+        hidden = not int(listed.readline().split()[0], 16)
+    return "addresses of the kernel's functions are hidden (kptr_restrict)" if hidden else ""
+
+
 def _negative_count() -> str:
     """Say why negative dentries are not counted: before 5.0 the fifth number is 0 for ever."""
     found = scratch()
@@ -181,6 +187,7 @@ PROBES: Dict[str, Callable[[], str]] = {
     "cpu cgroup": _cpu_cgroup,
     "disk": _disk,
     "irq PSI": _irq_psi,
+    "kernel symbols": _kernel_symbols,
     "kernel's PIDs": _kernels_pids,
     "lab disk": _lab_disk,
     "memory cgroup": _memory_cgroup,

@@ -277,6 +277,42 @@ int enter(struct bpf_raw_tracepoint_args *ctx) {{
     assert slots == [value.bit_length() for value in values]
 
 
+def test_arguments_of_system_calls_are_read_from_their_registers() -> None:
+    text = """
+BPF_PERCPU_HASH(seen, u32, u64, 64);
+static inline void keep(u64 registers, u32 index) {
+    u64 value = syscall_argument(registers, index);
+    seen.update(&index, &value);
+}
+int enter(struct bpf_raw_tracepoint_args *ctx) {
+    u64 registers = ctx->args[0];
+    if (ctx->args[1] != GETPPID || !watched())
+        return 0;
+    keep(registers, 0);
+    keep(registers, 1);
+    keep(registers, 2);
+    keep(registers, 3);
+    keep(registers, 4);
+    keep(registers, 5);
+    return 0;
+}
+"""
+    given = [11, 22, 1 << 40, 44, 0, 66]
+    wide = ", ".join(f"ctypes.c_long({value})" for value in (_GETPPID, *given))
+    load = Load(f"{_WAIT}import ctypes\nctypes.CDLL(None).syscall({wide})")
+    with collected(BccPlan(text, _ENTER, cflags=_CFLAGS)) as collector:
+        follow(collector, load.pid)
+        collector.attach()
+        load.run()
+        collector.stop()
+        assert collector.maps["seen"].spec.kind == "percpu_hash"
+        seen = {
+            key: sum(struct.unpack("=Q", each)[0] for each in values)
+            for key, values in collector.maps["seen"].items()
+        }
+    assert [seen[struct.pack("=I", index)] for index in range(6)] == given
+
+
 def test_a_kprobe_finds_the_arguments_in_the_registers() -> None:
     reads, size = 23, 4093
     text = """

@@ -40,6 +40,7 @@ for name in ("before", "after"):
     assert [row["comm"] for row in events] == ["before", "after"]
 
 
+@pytest.mark.needs("kernel symbols")
 def test_a_stack_leads_from_the_system_call_without_the_tracers_own_functions() -> None:
     code = "import os\nos.sched_yield()"
     _, *events, _ = _rows("sched:sched_switch", "--stack", "--json", "--", *python(code))
