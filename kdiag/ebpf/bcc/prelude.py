@@ -3,9 +3,9 @@
 The maps are those of kdiag's own programs (:mod:`kdiag.ebpf.pieces`), with the same layouts, so that whatever
 reads them does not see who made them.
 
-Traps of BCC. It rewrites calls of a map's methods (``losses.lookup``) in the text, and does so wrongly inside
-of macros: here they are in functions, which it inlines. It takes each function that is not ``static`` for a
-program.
+Traps of BCC. It rewrites calls of a map's methods (``losses.lookup``) in the text, and refuses that inside of
+macros: here they are in functions, which it inlines. It takes each function that is not ``static`` for a
+program. Constants in arrays have no place in its programs.
 """
 
 import os
@@ -16,7 +16,8 @@ from kdiag.ebpf.pieces import EVENTS, FOLLOWED, LOSSES, LOST_EVENTS, LOST_OTHER,
 
 __all__ = ["FOLLOWING_HOOKS", "PRELUDE", "flags"]
 
-#: Programs find in it: ``watched()``, ``lost(LOST_...)``, ``slot_of(value)``, ``send(ctx, &event, size)``.
+#: Programs find in it: ``watched()``, ``lost(LOST_...)``, ``slot_of(value)``, ``send(ctx, &event, size)``,
+#: ``syscall_argument(ctx->args[0], 2)``.
 PRELUDE = """\
 BPF_PERCPU_ARRAY(losses, u64, LOSSES_ENTRIES);
 
@@ -37,6 +38,21 @@ static inline u32 slot_of(u64 value) {
     if (value >> 2) { slot += 2; value >>= 2; }
     if (value >> 1) { slot += 1; value >>= 1; }
     return slot + (u32)value;
+}
+
+/* An argument (0 to 5) of a system call: registers are the first argument of sys_enter and sys_exit. */
+static inline u64 syscall_argument(u64 registers, const u32 index) {
+#define PLACE(name) __builtin_offsetof(struct pt_regs, name)
+#if defined(bpf_target_x86)
+    u32 place = index == 0 ? PLACE(di) : index == 1 ? PLACE(si) : index == 2 ? PLACE(dx)
+        : index == 3 ? PLACE(r10) : index == 4 ? PLACE(r8) : PLACE(r9);
+#elif defined(bpf_target_arm64)
+    /* The first register is the result, too. */
+    u32 place = index == 0 ? PLACE(orig_x0) : PLACE(regs) + 8 * index;
+#endif
+    u64 value = 0;
+    bpf_probe_read_kernel(&value, sizeof(value), (void *)(registers + place));
+    return value;
 }
 
 #ifdef FOLLOW
