@@ -56,6 +56,16 @@ TOOL = Tool(
             ("events",),
             "events at issue and completion of each request, put together in kdiag by disk and sector",
         ),
+        ToolMechanism(
+            "procfs",
+            "kdiag.tools.biolatency.by_procfs",
+            ("procfs",),
+            "/proc/diskstats: the average of each disk, with its queue, and no histogram",
+            {
+                "errors": "/proc/diskstats does not count them",
+                "max_ns": "/proc/diskstats has sums only",
+            },
+        ),
     ),
     options=(
         Option("disks", ("-D", "--disks"), "Show each disk by itself."),
