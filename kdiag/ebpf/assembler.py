@@ -1,11 +1,13 @@
 """BPF instructions from Python: registers, labels, and maps by name.
 
-An instruction is eight bytes: opcode, registers (destination in the low four bits), a signed offset of 16 bits,
-an immediate of 32 (``Documentation/bpf/standardization/instruction-set.rst``). The constant of 64 bits takes two.
+An instruction is eight bytes: opcode, registers (destination in the low four bits), a signed offset of
+16 bits, an immediate of 32 (``Documentation/bpf/standardization/instruction-set.rst``). The constant of
+64 bits takes two.
 
-Registers: r0 is a result, r1 to r5 are arguments and lost across a call, r6 to r9 survive it, r10 points behind
-512 bytes of stack. The verifier wants: the result of a lookup tested against 0 before it is used, every byte of
-the stack written before a kernel function (a *helper*) reads it, r0 set at the exit, no way back (loops).
+Registers: r0 is a result, r1 to r5 are arguments and lost across a call, r6 to r9 survive it, r10 points
+behind 512 bytes of stack. The verifier wants: the result of a lookup tested against 0 before it is used,
+every byte of the stack written before a kernel function (a *helper*) reads it, r0 set at the exit, no way
+back (loops).
 """
 
 import enum
@@ -189,7 +191,10 @@ class Assembler:
     # Arithmetic, on 64 bits without a sign
 
     def alu(self, operation: str, destination: Reg, value: Operand, bits: int = 64) -> None:
-        """Do ``destination = destination operation value``: add sub mul div or and lsh rsh mod xor mov arsh."""
+        """Do ``destination = destination operation value``.
+
+        Operations: add sub mul div or and lsh rsh mod xor mov arsh.
+        """
         opcode = (_ALU64 if bits == 64 else _ALU32) | _ALU[operation]
         if isinstance(value, Reg):
             self._add(opcode | _BY_REGISTER, destination, value, 0, 0)
@@ -219,7 +224,10 @@ class Assembler:
         self._add(_JMP, 0, 0, 0, 0)
 
     def jump_if(self, left: Reg, comparison: str, right: Operand, label: str) -> None:
-        """Go on at a label if ``left comparison right``: ``== != < <= > >= &``, with a sign ``s< s<= s> s>=``."""
+        """Go on at a label if ``left comparison right``.
+
+        Comparisons: ``== != < <= > >= &``, with a sign ``s< s<= s> s>=``.
+        """
         self._jumps.append((len(self._instructions), label))
         opcode = _JMP | _JUMPS[comparison]
         if isinstance(right, Reg):

@@ -111,7 +111,10 @@ class Collector:
 
 
 def possible_cpus(host: Host) -> int:
-    """Return how many slots the value of a per-CPU map has; raises :exc:`ReadError` where it cannot be known."""
+    """Return how many slots the value of a per-CPU map has.
+
+    Raises :exc:`ReadError` where it cannot be known.
+    """
     cpus = parse_cpulist(host.read(_POSSIBLE), _POSSIBLE).cpus
     if not cpus:
         raise ReadError.from_errno(_POSSIBLE, None, "it lists no CPU")
@@ -149,8 +152,8 @@ def load(
         for spec in maps:
             made[spec.name] = create_map(spec, cpus)
         descriptors = {name: each.descriptor for name, each in made.items()}
-        for program in programs:
-            loaded.append(load_program(program, descriptors, btf))
+        # One by one into the list: what was loaded before a refusal is to be closed.
+        loaded.extend(load_program(program, descriptors, btf) for program in programs)
         return Collector(made, attach, detach)
     except BaseException:
         detach()

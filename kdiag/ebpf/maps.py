@@ -1,8 +1,8 @@
 """BPF maps: made, read, written and closed through their descriptors, whoever made them.
 
 A per-CPU map has a value for each *possible* CPU, rounded up to 8 bytes each; a buffer for the online ones
-would be overrun by the kernel. Walking a hash while it changes may miss or repeat entries: stop first, or take
-each entry out (:meth:`Map.take`), so that none is counted twice.
+would be overrun by the kernel. Walking a hash while it changes may miss or repeat entries: stop first, or
+take each entry out (:meth:`Map.take`), so that none is counted twice.
 """
 
 import ctypes

@@ -72,8 +72,8 @@ def end(a: Assembler, label: str = "out") -> None:
 def unless_watched(a: Assembler, watch: Watch, label: str, at: int, tid: Optional[Reg] = None) -> None:
     """Go to ``label`` unless the current thread (or the one in ``tid``) is watched.
 
-    Four bytes at ``at`` are used. Without following, kdiag's own process is left out; ``tid`` is compared to it
-    then, for kdiag has one thread alone.
+    Four bytes at ``at`` are used. Without following, kdiag's own process is left out; ``tid`` is compared to
+    it then, for kdiag has one thread alone.
     """
     if tid is None:
         a.call("get_current_pid_tgid")
@@ -156,7 +156,10 @@ def add(a: Assembler, base: Reg, offset: int, amount: Operand) -> None:
 
 
 def slot_of(a: Assembler, value: Reg, slot: Reg, scratch: Reg) -> None:
-    """Set ``slot`` to the bit length of a value: 0 for 0, n for 2**(n-1) to 2**n - 1; ``value`` is used up."""
+    """Set ``slot`` to the bit length of a value: 0 for 0, n for 2**(n-1) to 2**n - 1.
+
+    ``value`` is used up.
+    """
     done = a.unique("slotted")
     a.mov(slot, 0)
     a.jump_if(value, "==", 0, done)
@@ -173,7 +176,7 @@ def slot_of(a: Assembler, value: Reg, slot: Reg, scratch: Reg) -> None:
 
 
 def submit(a: Assembler, at: int, size: int, loss_at: int) -> None:
-    """Send ``size`` bytes of the stack at ``at`` as an event (ring buffer); one that does not fit is counted."""
+    """Send ``size`` bytes of the stack at ``at`` as an event; one that does not fit is counted."""
     sent = a.unique("sent")
     a.map(R1, EVENTS.name)
     a.mov(R2, R10)

@@ -1,11 +1,12 @@
 """bpf(2) and perf_event_open(2) through ctypes: nothing but the C library is needed.
 
 Whatever is made lives as long as its descriptor: closing it, or the end of this process in any way, detaches
-and frees everything. Documented in man bpf(2), man perf_event_open(2), ``include/uapi/linux/{bpf,perf_event}.h``.
+and frees everything. Documented in man bpf(2), man perf_event_open(2),
+``include/uapi/linux/{bpf,perf_event}.h``.
 
-Traps. An attribute longer than the kernel knows is accepted as long as the rest is zero (E2BIG else). Addresses
-in it are 64 bit wide on every machine. Before 5.11, maps and programs count against RLIMIT_MEMLOCK, and root too
-gets EPERM when it is used up, exactly as under lockdown.
+Traps. An attribute longer than the kernel knows is accepted as long as the rest is zero (E2BIG else).
+Addresses in it are 64 bit wide on every machine. Before 5.11, maps and programs count against
+RLIMIT_MEMLOCK, and root too gets EPERM when it is used up, exactly as under lockdown.
 """
 
 import ctypes
