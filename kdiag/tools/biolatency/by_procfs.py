@@ -56,7 +56,7 @@ def whole_disks(host: Host) -> List[Disk]:
 
 
 def rows_between(past: List[Disk], now: List[Disk], *, by_operation: bool) -> List[BlockLatencyRow]:
-    """Return what was done between two readings, with most time first. A disk that is new began at 0."""
+    """Return what was done between two readings, most time first. A disk that is new began at 0."""
     before = {disk.name: _counts(disk) for disk in past}
     rows: List[Tuple[int, BlockLatencyRow]] = []
     for disk in now:
@@ -80,7 +80,7 @@ def _row(disk: str, operation: Optional[str], counts: _Counts) -> BlockLatencyRo
 
 
 def _counts(disk: Disk) -> Dict[str, _Counts]:
-    """Return the counters by the letter of the operation; those that the kernel does not have are left out."""
+    """Return the counters by the operation's letter; those that the kernel does not have are left out."""
     every = {
         "R": (disk.reads, disk.read_sectors, disk.read_ms),
         "W": (disk.writes, disk.written_sectors, disk.write_ms),
