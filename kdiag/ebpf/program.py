@@ -14,8 +14,8 @@ kind                    attached to, and what the program finds behind r1
 ======================  =====================================================================================
 
 Traps. A refusal by the verifier (EACCES, EINVAL) comes with a log, one by capabilities, lockdown or a policy
-(EPERM) without. A log buffer makes a good program fail with ENOSPC when it is too small, so the first try has none;
-a used one would show the words of the program before.
+(EPERM) without. A log buffer makes a good program fail with ENOSPC when it is too small, so the first try
+has none; a used one would show the words of the program before.
 """
 
 import ctypes
