@@ -83,8 +83,8 @@ _CAUSES: Tuple[_Cause, ...] = (
     ),
     _Cause(
         r"create_probe_event: open\(\S*kprobe_events\): No such file",
-        "this kernel has no such function, or no kprobes, or hides them (lockdown=confidentiality)",
-        "look for it with kdiag probes; kprobes take a kernel built with CONFIG_KPROBE_EVENTS",
+        "this kernel has no kprobes, or hides them (lockdown=confidentiality)",
+        "a kernel built with CONFIG_KPROBE_EVENTS",
     ),
     _Cause(
         r"cannot attach kprobe, |probe entry may not exist|it's not traceable",

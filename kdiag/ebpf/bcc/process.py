@@ -32,6 +32,8 @@ from typing import Any, Dict, List
 _MESSAGE_BYTES = 1 << 20
 _FAREWELL_S = 5.0
 _PR_SET_PDEATHSIG = 1
+_CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 1 << 14, 1 << 18
+_TRACEFS = "/sys/kernel/tracing"
 #: perf_event.h: PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK.
 _SOFTWARE, _CPU_CLOCK = 1, 0
 
@@ -239,6 +241,19 @@ _ATTACH = {
 }
 
 
+def _keep_mounts_to_itself() -> None:
+    """See tracefs, which BCC finds at its usual place alone, and leave no mount behind.
+
+    BCC looks into debugfs, where the kernel then mounts tracefs, for everybody. Who may not do this is not
+    served tracefs by the kernel either.
+    """
+    libc = ctypes.CDLL(None)
+    if libc.unshare(_CLONE_NEWNS) == 0 and libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None) == 0:
+        with contextlib.suppress(OSError):
+            if not os.listdir(_TRACEFS):
+                libc.mount(b"tracefs", _TRACEFS.encode("ascii"), b"tracefs", 0, None)
+
+
 def _raise_memlock() -> None:
     """Before 5.11 maps and programs count against it, and BCC itself raises it for some of them only."""
     with contextlib.suppress(OSError, ValueError):
@@ -264,6 +279,7 @@ def _watch(channel: _Channel, work: _Work) -> None:
 
 def main() -> None:
     """Serve one client."""
+    _keep_mounts_to_itself()
     channel, folder = _Channel(int(sys.argv[1])), _Folder()
     work = _Work(channel, folder)
     threading.Thread(target=_watch, args=(channel, work), daemon=True).start()

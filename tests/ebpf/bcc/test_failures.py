@@ -66,7 +66,7 @@ LOCKDOWN = "Lockdown: python3: use of kprobes is restricted; see man kernel_lock
         (
             "create_probe_event: open(/sys/kernel/tracing/kprobe_events): No such file or directory\n",
             NOT_TRACEABLE,
-            "this kernel has no such function, or no kprobes, or hides them (lockdown=confidentiality)",
+            "this kernel has no kprobes, or hides them (lockdown=confidentiality)",
         ),
         (
             "create_probe_event: open(/sys/kernel/tracing/kprobe_events): Operation not permitted\n",

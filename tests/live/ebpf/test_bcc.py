@@ -21,7 +21,7 @@ from kdiag.ebpf.maps import Map, MapSpec
 from kdiag.ebpf.pieces import LOST_EVENTS, Watch
 from kdiag.host.live import LiveHost
 from tests.live.capabilities import as_nobody, nobody_python
-from tests.live.traced import PROJECT, python
+from tests.live.traced import PROJECT, has, python
 
 pytestmark = pytest.mark.needs("root", "BCC", "kernel's PIDs")
 
@@ -342,6 +342,33 @@ int on_read(struct pt_regs *ctx) {
     finally:
         load.process.kill()
         load.process.communicate()
+
+
+def test_a_tracepoint_counts_wherever_tracefs_is_mounted() -> None:
+    ends = 23
+    text = """
+BPF_PERCPU_ARRAY(ends, u64, 1);
+int on_exit(void *ctx) {
+    u32 zero = 0;
+    u64 *count = ends.lookup(&zero);
+    if (count && watched())
+        *count += 1;
+    return 0;
+}
+"""
+    load = Load(f"{_WAIT}for _ in range({ends}):\n    os.fork() or os._exit(0)\n    os.wait()")
+    plan = BccPlan(text, (BccHook("tracepoint", "sched:sched_process_exit", "on_exit"),))
+    with collected(plan) as collector:
+        follow(collector, load.pid)
+        try:
+            collector.attach()
+        except BccError as error:
+            load.run()
+            assert not has("events/sched/sched_process_exit/id"), error.text
+            pytest.skip(error.reason)
+        load.run()
+        collector.stop()
+        assert collector.maps["ends"].sums() == [ends + 1]
 
 
 def test_a_uprobe_counts_calls_of_a_library(family: Load) -> None:
