@@ -32,7 +32,7 @@ from typing import Any, Dict, List
 _MESSAGE_BYTES = 1 << 20
 _FAREWELL_S = 5.0
 _PR_SET_PDEATHSIG = 1
-_CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 1 << 14, 1 << 18
+_CLONE_NEWNS, _MS_REC, _MS_SLAVE = 0x20000, 1 << 14, 1 << 19
 _TRACEFS = "/sys/kernel/tracing"
 #: perf_event.h: PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK.
 _SOFTWARE, _CPU_CLOCK = 1, 0
@@ -248,7 +248,8 @@ def _keep_mounts_to_itself() -> None:
     served tracefs by the kernel either.
     """
     libc = ctypes.CDLL(None)
-    if libc.unshare(_CLONE_NEWNS) == 0 and libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None) == 0:
+    # Not private: what others unmount meanwhile would stay busy here.
+    if libc.unshare(_CLONE_NEWNS) == 0 and libc.mount(b"none", b"/", None, _MS_REC | _MS_SLAVE, None) == 0:
         with contextlib.suppress(OSError):
             if not os.listdir(_TRACEFS):
                 libc.mount(b"tracefs", _TRACEFS.encode("ascii"), b"tracefs", 0, None)
