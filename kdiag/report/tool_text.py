@@ -1,6 +1,7 @@
 """What a tool of the family prints for people: a head, rows as they come or a table an interval, and the end.
 
-Rows of a stream go out in columns of fixed widths, for a line cannot wait for those after it.
+Rows of a stream go out in columns of fixed widths, for a line cannot wait for those after it. Columns that
+hold nothing, or that the mechanism cannot give, are left out.
 """
 
 from typing import Any, Iterator, List, Optional
@@ -27,6 +28,7 @@ class ToolText:
         self._style = style
         self._summaries = 0
         self._rows = 0
+        self._columns_of_rows = tool.columns
 
     def begin(self, run: Run, started_ns: Optional[int]) -> Iterator[str]:
         """Yield the head: the mechanism, and what it cannot give."""
@@ -35,9 +37,10 @@ class ToolText:
         yield from choice_lines(run.choice, style)
         for field, why in run.missing.items():
             yield from wrap(style.safe(f"  no {header(field)}: {why}"), style.width, indent=4)
+        self._columns_of_rows = tuple(each for each in self._tool.columns if each[0] not in run.missing)
         if self._tool.streams:
             yield ""
-            yield style.paint("header", self._line([header(name) for name, _ in self._tool.columns]))
+            yield style.paint("header", self._line([header(name) for name, _ in self._columns_of_rows]))
 
     def item(self, run: Run, item: Item) -> Iterator[str]:
         """Yield the lines of a row, of a loss, or of a summary."""
@@ -48,7 +51,7 @@ class ToolText:
             yield from self._summary(run, item)
         else:
             self._rows += 1
-            yield self._line([cell(name, getattr(item, name)) for name, _ in self._tool.columns])
+            yield self._line([cell(name, getattr(item, name)) for name, _ in self._columns_of_rows])
 
     def end(self, run: Run) -> Iterator[str]:
         """Yield the totals, what was lost, and the notes."""
@@ -92,7 +95,7 @@ class ToolText:
         made = []
         for name, _ in self._tool.columns:
             values = [getattr(row, name) for row in rows]
-            if any(value is not None for value in values) or name == self._tool.columns[0][0]:
+            if any(value is not None for value in values):
                 cells = [self._style.safe(cell(name, value)) for value in values]
                 made.append(Column(header(name), cells, is_number(name, values)))
         return made
@@ -105,7 +108,7 @@ class ToolText:
             yield from wrap(_STACK_INDENT + style.safe(frame), style.width, indent=6)
 
     def _line(self, cells: List[str]) -> str:
-        style, columns = self._style, self._tool.columns
+        style, columns = self._style, self._columns_of_rows
         padded = []
         for text, (name, width) in zip(cells, columns):
             safe = style.safe(text)
