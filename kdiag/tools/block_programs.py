@@ -8,6 +8,7 @@ A request is known by its address, which is its own from its making to its end. 
   a request is whose task made it, as far as that was seen. kdiag's own are counted as well.
 - Requests that are merged into others end without a completion (``block_rq_merge``, since 5.11). Before, such
   an entry stays until the address is used again: it is older than ``start_time_ns`` of the request then.
+  (Where there is ``block_io_start``, that time is taken after the event, but it makes each entry anew.)
 - ``block_rq_complete`` comes for each part that is done (``blk_update_request`` in ``block/blk-mq.c``), with
   what is left of the request in ``__data_len``. It comes again, with 0 bytes, when a write ends that took a
   flush; and a request that only asks for a flush ends so, though another, of the kernel's, was issued.
@@ -32,6 +33,9 @@ __all__ = [
     "ENTRY",
     "KEY",
     "LOSS",
+    "MADE",
+    "MERGED",
+    "NO_SECTOR",
     "REQUESTS",
     "TAIL",
     "RequestLayout",
@@ -43,13 +47,17 @@ __all__ = [
 ]
 
 DISK_BYTES = 32
+#: Events that not every kernel has.
+MADE, MERGED = "block_io_start", "block_rq_merge"
+#: What flushes and commands have.
+NO_SECTOR = (1 << 64) - 1
 #: Requests by address. As u64: when queued and when issued (ns), bytes done, whether watched, thread (lower
 #: half) and its group; then its name.
 REQUESTS = MapSpec("requests", "hash", 8, 56, 65536)
 _QUEUED, _ISSUED, _DONE, _WATCHED, _TGID_TID, _COMM = 0, 8, 16, 24, 32, 40
 #: Places on the stack of each program; what a tool adds at a completion lies below the last.
-KEY, ENTRY, LOSS = -8, -8 - REQUESTS.value_bytes, -16 - REQUESTS.value_bytes
-TAIL = LOSS
+KEY, LOSS, ENTRY = -8, -16, -16 - REQUESTS.value_bytes
+TAIL = ENTRY
 
 
 class RequestLayout(NamedTuple):
@@ -83,7 +91,7 @@ def request_layout(btf: Btf) -> RequestLayout:
         btf.offset("request", "start_time_ns"),
         disk_path,
         btf.offset("gendisk", "disk_name"),
-        tuple(each for each in ("block_io_start", "block_rq_merge") if _has_event(btf, each)),
+        tuple(each for each in (MADE, MERGED) if _has_event(btf, each)),
         "blk_status_t" not in btf.tracepoint_arguments("block_rq_complete"),
         operation_bits(btf),
     )
@@ -96,19 +104,17 @@ def request_programs(btf: Btf, layout: RequestLayout, watch: Watch, *, from_queu
     """
     programs = []
     if from_queue or watch.follow:
-        if "block_io_start" in layout.events:
-            programs.append(
-                _program(btf, "block_io_start", _made(btf, watch), "notes who makes a request, and when")
-            )
+        if MADE in layout.events:
+            programs.append(_program(btf, MADE, _made(btf, watch), "notes who makes a request, and when"))
         else:
             programs.append(
                 _program(
                     btf, "block_rq_insert", _inserted(btf, watch), "notes who queues a request, and when"
                 )
             )
-        if "block_rq_merge" in layout.events:
+        if MERGED in layout.events:
             programs.append(
-                _program(btf, "block_rq_merge", _merged(btf), "forgets a request that became part of another")
+                _program(btf, MERGED, _merged(btf), "forgets a request that became part of another")
             )
     programs.append(
         _program(
@@ -230,7 +236,7 @@ def _keep_entry(a: Assembler) -> None:
 def _made(btf: Btf, watch: Watch) -> Code:
     """Every request begins here, so what is known of its address is of one before."""
     a = Assembler()
-    _request(a, btf.tracepoint_arguments("block_io_start").index("request"))
+    _request(a, btf.tracepoint_arguments(MADE).index("request"))
     _new_entry(a, watch)
     _keep_entry(a)
     pieces.end(a)
@@ -253,7 +259,7 @@ def _inserted(btf: Btf, watch: Watch) -> Code:
 
 def _merged(btf: Btf) -> Code:
     a = Assembler()
-    _request(a, btf.tracepoint_arguments("block_rq_merge").index("request"))
+    _request(a, btf.tracepoint_arguments(MERGED).index("request"))
     pieces.delete(a, REQUESTS.name, KEY)
     pieces.end(a)
     return a.code()
@@ -264,10 +270,11 @@ def _issued(btf: Btf, layout: RequestLayout, watch: Watch) -> Code:
     _request(a, btf.tracepoint_arguments("block_rq_issue").index("request"))
     pieces.lookup(a, REQUESTS.name, KEY)
     a.jump_if(R0, "==", 0, "new")
-    # An entry that is older than the request is of one before it at the same address.
-    a.load(R1, R7, layout.start_time_ns)
-    a.load(R2, R0, _QUEUED)
-    a.jump_if(R1, ">", R2, "new")
+    if MADE not in layout.events:
+        # An entry that is older than the request is of one before it at the same address.
+        a.load(R1, R7, layout.start_time_ns)
+        a.load(R2, R0, _QUEUED)
+        a.jump_if(R1, ">", R2, "new")
     a.mov(R8, R0)
     a.call("ktime_get_ns")
     a.store(R8, _ISSUED, R0)

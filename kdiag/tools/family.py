@@ -13,6 +13,7 @@ __all__ = ["TOOLS", "tool_named"]
 
 #: Name -> (module, what it tells, in a line).
 TOOLS: Dict[str, Tuple[str, str]] = {
+    "biosnoop": ("kdiag.tools.biosnoop", "show each request to a disk: whose, what, how long"),
     "biolatency": ("kdiag.tools.biolatency", "show how long requests to disks take, as histograms"),
     "funclatency": ("kdiag.tools.funclatency", "show how long calls of functions take, as histograms"),
     "funccount": ("kdiag.tools.funccount", "count calls of functions, of the kernel or of programs"),
