@@ -1,6 +1,6 @@
 """Why a block request failed, as the name of an errno, whatever the kernel's event has."""
 
-from typing import Mapping, Optional
+from typing import Mapping
 
 from kdiag.kernel.errno_names import name_of
 
@@ -25,16 +25,16 @@ _ERRNO_NAMES: Mapping[int, str] = {
 _SIGN = 1 << 31
 
 
-def error_name(error: int, *, is_errno: bool) -> Optional[str]:
-    """Return the name of the error of ``block_rq_complete``; ``None`` for 0.
+def error_name(error: int, *, is_errno: bool) -> str:
+    """Return the name of the error of ``block_rq_complete``; nothing for 0.
 
     >>> error_name(10, is_errno=False), error_name(-5, is_errno=True), error_name(2**32 - 5, is_errno=True)
     ('EIO', 'EIO', 'EIO')
     >>> error_name(17, is_errno=False), error_name(0, is_errno=True)
-    ('blk_status 17', None)
+    ('blk_status 17', '')
     """
     if not error:
-        return None
+        return ""
     if is_errno:
         return name_of(abs((error + _SIGN) % (2 * _SIGN) - _SIGN))
     return _ERRNO_NAMES.get(error & 0xFF, f"blk_status {error & 0xFF}")

@@ -29,11 +29,12 @@ class BlockRequest(NamedTuple):
     """A request that has completed. ``dev`` is the kernel's number, ``error`` an errno, 0 if there was none.
 
     Times are of the trace's clock. ``queued_ns`` is the earliest event that was seen of it, ``tid`` and
-    ``comm`` the thread that was running then. ``total_bytes`` were done.
+    ``comm`` the thread that was running then. ``total_bytes`` were done; ``sector`` is ``None`` for flushes
+    and commands.
     """
 
     dev: int
-    sector: int
+    sector: Optional[int]
     operation: str
     total_bytes: int
     error: int
@@ -55,7 +56,7 @@ class _UnderWay:
         self.comm: str = event.fields["comm"]
         self.watched = watched
         self.came_back = False
-        self.sector = 0
+        self.sector: Optional[int] = None
         self.command_bytes = 0
         self.done = 0
         self.left = 0
@@ -105,7 +106,7 @@ class BlockPairs:
         request = _take(self._queued, key) or self._new(event)
         request.issued_ns = event.ts_ns
         request.came_back = False
-        request.sector = event.fields["sector"]
+        request.sector = None if key[2] else key[1]
         request.left = event.fields["nr_sector"]
         request.command_bytes = 0 if request.left else event.fields["bytes"]
         if not self._merges_told:

@@ -11,6 +11,7 @@ from typing import Iterator, List, Optional, Set
 from kdiag.ftrace.event import Event
 from kdiag.ftrace.instance import pids_are_the_kernels
 from kdiag.ftrace.session import Session
+from kdiag.ftrace.thread_groups import NEW_TASK, ThreadGroups
 from kdiag.ftrace.tracefs import TraceFs
 from kdiag.tools.block_pairs import BlockPairs, BlockRequest
 from kdiag.tools.block_pending import pending_notes
@@ -22,16 +23,18 @@ __all__ = ["RequestRounds", "tracing_requests"]
 
 _SYSTEM, _MADE, _INSERTED, _MERGED = "block", "block_io_start", "block_rq_insert", "block_rq_merge"
 _ALWAYS = ("block_rq_issue", "block_rq_complete", "block_rq_requeue")
-_NEW_TASK = "task:task_newtask"
 
 
 class RequestRounds:
     """Requests as they complete; threads of the target and what they make are ``watched``."""
 
-    def __init__(self, run: Run, traced: Traced, watched: Optional[Set[int]]) -> None:
+    def __init__(
+        self, run: Run, traced: Traced, watched: Optional[Set[int]], groups: Optional[ThreadGroups]
+    ) -> None:
         self._run = run
         self._traced = traced
         self._watched = watched
+        self._groups = groups
         merges_told = traced.session.instance.exists(f"events/{_SYSTEM}/{_MERGED}")
         self._pairs = BlockPairs(watched, merges_told=merges_told)
 
@@ -40,7 +43,7 @@ class RequestRounds:
         for events in self._traced.rounds():
             done = []
             for event in events:
-                if event.name == _NEW_TASK:
+                if event.name == NEW_TASK:
                     self._follow(event)
                     continue
                 request = self._pairs.feed(event)
@@ -54,6 +57,8 @@ class RequestRounds:
             self._run.notes += pending_notes(self._pairs.pending_ns(), time.monotonic_ns())
 
     def _follow(self, event: Event) -> None:
+        if self._groups is not None:
+            self._groups.feed(event)
         if self._watched is None:
             return
         if event.pid in self._watched:
@@ -63,8 +68,11 @@ class RequestRounds:
 
 
 @contextmanager
-def tracing_requests(run: Run, *, from_queue: bool) -> Iterator[RequestRounds]:
-    """Trace requests; ``from_queue`` asks for when they were queued, and by whom.
+def tracing_requests(
+    run: Run, *, from_queue: bool, groups: Optional[ThreadGroups] = None
+) -> Iterator[RequestRounds]:
+    """Trace requests; ``from_queue`` asks for when they were queued, and by whom; ``groups`` learn of
+    new threads.
 
     Raises :exc:`~kdiag.tools.tool.CannotUse` before it has begun.
     """
@@ -86,11 +94,11 @@ def tracing_requests(run: Run, *, from_queue: bool) -> Iterator[RequestRounds]:
             session.enable(_SYSTEM, _MERGED)
 
     events = [TraceEvent(_SYSTEM, event) for event in _ALWAYS]
-    if target is not None:
+    if target is not None or groups is not None:
         events.append(TraceEvent("task", "task_newtask"))
     watched = None if target is None else set(target.tids())
     with tracing(run, events, everybody=True, set_up=set_up) as traced:
         if target is not None and watched is not None:
             # Those that were born before the events were on; what is born later, is seen.
             watched.update(target.tids())
-        yield RequestRounds(run, traced, watched)
+        yield RequestRounds(run, traced, watched, groups)

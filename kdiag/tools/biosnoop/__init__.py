@@ -14,7 +14,7 @@ class BlockRow(NamedTuple):
     ``pid``, ``tid`` and ``comm`` are of the thread that made it, as far as that was seen; writes from the
     page cache are made by kernel threads. ``operation`` is in blktrace's letters; ``sector`` (512 bytes, of
     the whole disk) is ``None`` for flushes and commands. ``latency_ns`` is from the issue to the driver,
-    ``queue_ns`` before that. ``error`` is ``None`` where all went well.
+    ``queue_ns`` before that. ``error`` is empty where all went well.
     """
 
     time_s: float
@@ -27,7 +27,7 @@ class BlockRow(NamedTuple):
     size_bytes: int
     queue_ns: Optional[int]
     latency_ns: int
-    error: Optional[str]
+    error: str
 
 
 TOOL = Tool(

@@ -1,0 +1,49 @@
+"""biosnoop by the events of block requests in tracefs, put together in kdiag."""
+
+import time
+from typing import Iterator
+
+from kdiag.ftrace.thread_groups import ThreadGroups
+from kdiag.kernel.errno_names import name_of
+from kdiag.tools.biosnoop import BlockRow
+from kdiag.tools.biosnoop.rows import is_wanted, leave_out_queue
+from kdiag.tools.block_disks import DiskNames
+from kdiag.tools.block_pairs import BlockRequest
+from kdiag.tools.block_rounds import tracing_requests
+from kdiag.tools.run import Run
+from kdiag.tools.tool import Item
+
+__all__ = ["run"]
+
+
+def run(run: Run) -> Iterator[Item]:
+    """Show requests until it ends."""
+    leave_out_queue(run)
+    disks, groups = DiskNames(run.host), ThreadGroups(run.host)
+    with tracing_requests(run, from_queue=True, groups=groups) as traced:
+        begun_ns = time.monotonic_ns()
+        for requests in traced.rounds():
+            for request in requests:
+                row = _row(request, disks, groups, begun_ns, with_queue=run.options["queue"])
+                if is_wanted(run, row):
+                    yield row
+        if not run.dry_run:
+            traced.tell_pending()
+
+
+def _row(
+    request: BlockRequest, disks: DiskNames, groups: ThreadGroups, begun_ns: int, *, with_queue: bool
+) -> BlockRow:
+    return BlockRow(
+        (request.done_ns - begun_ns) / 1e9,
+        groups.of(request.tid),
+        request.tid,
+        request.comm,
+        disks.of(request.dev),
+        request.operation,
+        request.sector,
+        request.total_bytes,
+        request.issued_ns - request.queued_ns if with_queue else None,
+        request.done_ns - request.issued_ns,
+        name_of(request.error) if request.error else "",
+    )
