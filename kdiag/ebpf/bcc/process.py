@@ -269,7 +269,7 @@ def _die_with_parent() -> None:
 def _watch(channel: _Channel, work: _Work) -> None:
     """End this process when the client is gone; the compiler lets this thread run meanwhile."""
     poller = select.poll()
-    poller.register(channel.socket, select.POLLRDHUP)
+    poller.register(channel.socket, 0)  # POLLHUP is told unasked
     poller.poll()
     if work.idle:
         time.sleep(_FAREWELL_S)
