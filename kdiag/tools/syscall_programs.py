@@ -37,6 +37,7 @@ __all__ = [
     "unless_asked_for",
     "unless_wanted",
     "unless_watched",
+    "unwatching",
 ]
 
 #: Of each CPU: begin of the call that its thread is in (ns), thread (0: none), number, the thread that is
@@ -53,12 +54,16 @@ _X86_32_BIT_CS = 0x23
 _KEY, _VALUE = -4, -24
 
 
-def unless_watched(a: Assembler, watch: Watch) -> None:
-    """Set r7 to the thread and its process, r8 to the CPU's slot; go to ``out`` unless it is watched."""
-    a.store(R10, _KEY, 0, 4)
-    pieces.lookup(a, STATE.name, _KEY)
-    a.jump_if(R0, "==", 0, "out")
-    a.mov(R8, R0)
+def unless_watched(a: Assembler, watch: Watch, *, counts_only: bool = False) -> None:
+    """Set r7 to the thread and its process, r8 to the CPU's slot; go to ``out`` unless it is watched.
+
+    Where only begins are counted and nobody is followed, there is no slot.
+    """
+    if watch.follow or not counts_only:
+        a.store(R10, _KEY, 0, 4)
+        pieces.lookup(a, STATE.name, _KEY)
+        a.jump_if(R0, "==", 0, "out")
+        a.mov(R8, R0)
     a.call("get_current_pid_tgid")
     a.mov(R7, R0)
     if not watch.follow:
@@ -164,7 +169,7 @@ def unless_wanted(a: Assembler, options: Mapping[str, object], no_result: int) -
 
 
 def leaving(btf: Btf) -> ProgramSpec:
-    """Return the program that moves the begin of a thread's call when it leaves its CPU."""
+    """Return the program that empties the slot when a thread leaves its CPU, and keeps its call."""
     a = Assembler()
     pieces.begin(a)
     a.store(R10, _KEY, 0, 4)
@@ -190,6 +195,20 @@ def leaving(btf: Btf) -> ProgramSpec:
     pieces.end(a)
     return ProgramSpec(
         "leaving", "tp_btf", "sched_switch", a.code(), "keeps the call of a thread that leaves its CPU"
+    )
+
+
+def unwatching() -> ProgramSpec:
+    """Return the program that empties the slot when a thread leaves its CPU, where begins are not kept."""
+    a = Assembler()
+    pieces.begin(a)
+    a.store(R10, _KEY, 0, 4)
+    pieces.lookup(a, STATE.name, _KEY)
+    a.jump_if(R0, "==", 0, "out")
+    a.store(R0, WATCHED, 0, 4)
+    pieces.end(a)
+    return ProgramSpec(
+        "unwatching", "raw_tracepoint", "sched_switch", a.code(), "forgets who was last found to be followed"
     )
 
 

@@ -10,6 +10,7 @@ from kdiag.tools.bpf_run import BpfPlan, Request, collecting
 from kdiag.tools.run import Run
 from kdiag.tools.syscall_options import RESTARTED, wanted_numbers
 from kdiag.tools.syscall_programs import (
+    STATE,
     STATE_PLACES,
     forgetting,
     keep_begin,
@@ -18,6 +19,7 @@ from kdiag.tools.syscall_programs import (
     unless_asked_for,
     unless_wanted,
     unless_watched,
+    unwatching,
 )
 from kdiag.tools.syscount.maps import (
     BUCKETS,
@@ -51,21 +53,24 @@ def _plan(request: Request) -> BpfPlan:
     programs: List[ProgramSpec] = []
     if by_process(options):
         programs.append(_naming())
-    programs.append(leaving(request.btf))
+    counts_only: bool = options["counts_only"]
     begin = Assembler()
     pieces.begin(begin)
-    unless_watched(begin, request.watch)
+    unless_watched(begin, request.watch, counts_only=counts_only)
     unless_asked_for(begin, request.btf, request.machine, wanted)
-    if options["counts_only"]:
+    if counts_only:
         _entry(begin, options)
         pieces.add(begin, R0, 0, 1)
     else:
         keep_begin(begin)
     pieces.end(begin)
-    says = "counts each call" if options["counts_only"] else "keeps when each call begins"
+    says = "counts each call" if counts_only else "keeps when each call begins"
     enter = ProgramSpec("syscall_begin", "tp_btf", "sys_enter", begin.code(), says)
-    if options["counts_only"]:
-        return BpfPlan(tuple(maps_for(options)), (*programs, enter))
+    maps = tuple(maps_for(options))
+    if counts_only:
+        if request.watch.follow:
+            maps, programs = (STATE, *maps), [*programs, unwatching()]
+        return BpfPlan(maps, (*programs, enter))
     end = Assembler()
     pieces.begin(end)
     take_begin(end)
@@ -73,7 +78,7 @@ def _plan(request: Request) -> BpfPlan:
     _sum(end, options)
     pieces.end(end)
     leave = ProgramSpec("syscall_end", "tp_btf", "sys_exit", end.code(), "adds each call to its sums")
-    return BpfPlan(tuple(maps_for(options)), (*programs, forgetting(), leave, enter))
+    return BpfPlan((STATE, *maps), (*programs, leaving(request.btf), forgetting(), leave, enter))
 
 
 def _entry(a: Assembler, options: Mapping[str, Any]) -> None:

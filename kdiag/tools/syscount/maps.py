@@ -13,7 +13,7 @@ from kdiag.ebpf.maps import Map, MapSpec
 from kdiag.host.base import Host, ReadError
 from kdiag.kernel.machine import machine_of
 from kdiag.tools.run import Run
-from kdiag.tools.syscall_programs import COMPAT, STATE, UNDER_WAY
+from kdiag.tools.syscall_programs import COMPAT, UNDER_WAY
 from kdiag.tools.syscount.sums import Key, Sum, rows_of, since
 from kdiag.tools.tool import Summary
 
@@ -62,12 +62,11 @@ def calls_map(options: Mapping[str, Any]) -> MapSpec:
 
 def maps_for(options: Mapping[str, Any]) -> List[MapSpec]:
     """Return the maps of a run."""
-    maps = [STATE, calls_map(options)]
-    if by_process(options):
-        maps.append(COMMS)
-    if not options["counts_only"]:
-        maps += [UNDER_WAY, ERRORS, TIMES]
-    return maps
+    return [
+        calls_map(options),
+        *((COMMS,) if by_process(options) else ()),
+        *(() if options["counts_only"] else (UNDER_WAY, ERRORS, TIMES)),
+    ]
 
 
 def sums_in(maps: Mapping[str, Map], options: Mapping[str, Any]) -> Dict[Key, Sum]:
@@ -92,7 +91,7 @@ def sums_in(maps: Mapping[str, Map], options: Mapping[str, Any]) -> Dict[Key, Su
             errors.get(pid << 16 | number, {}),
             sum(part[2] for part in parts),
             max(part[3] for part in parts),
-            places.buckets([part[4] for part in parts]),
+            {} if any(part[0] and not part[4] for part in parts) else places.buckets([p[4] for p in parts]),
         )
     return found
 
@@ -108,7 +107,7 @@ class _Places:
         """Return counts by bucket over all CPUs; ``places`` is by CPU."""
         counts: Dict[int, int] = {}
         for cpu, place in enumerate(places):
-            if 0 < place <= PLACES:
+            if place:
                 for at, count in enumerate(struct.unpack(f"={BUCKETS}Q", self._of(place)[cpu])):
                     if count:
                         counts[FIRST_BUCKET + at] = counts.get(FIRST_BUCKET + at, 0) + count
@@ -130,6 +129,9 @@ def summaries(run: Run, collector: Collector) -> Iterator[Summary]:
             collector.stop()
         now = sums_in(collector.maps, run.options)
         found = now if run.interval_s is None else since(now, past)
+        if not run.options["counts_only"] and any(each.calls and not each.buckets for each in now.values()):
+            note = f"no percentiles of some: a CPU has room for the times of {PLACES} rows"
+            run.notes += [] if note in run.notes else [note]
         comm_of = _names(run.host, collector.maps.get(COMMS.name))
         yield Summary(
             rows_of(found, run.options, machine, comm_of),

@@ -18,8 +18,7 @@ Key = Tuple[Optional[int], Optional[int]]
 class Sum(NamedTuple):
     """Calls that came back. ``errors`` by errno; ``buckets`` of times as in :mod:`kdiag.ftrace.syscall_sums`.
 
-    ``max_ns`` is ``None`` where it is not known. Where buckets hold fewer than ``calls``, some times had no
-    room, and no percentile is known.
+    ``max_ns`` is ``None`` where it is not known; ``buckets`` are empty where some times had no room in them.
     """
 
     calls: int
@@ -34,9 +33,8 @@ class Sum(NamedTuple):
         >>> Sum(2, {}, 300, 200, {16: 1, 96: 1}).at_share(0.99)
         33
         """
-        if not self.calls or sum(self.buckets.values()) != self.calls:
-            return None
-        wanted, seen = share * self.calls, 0
+        # Read while calls go on, they may be some more or fewer than ``calls``.
+        wanted, seen = share * sum(self.buckets.values()), 0
         for bucket in sorted(self.buckets):
             seen += self.buckets[bucket]
             if seen >= wanted:
