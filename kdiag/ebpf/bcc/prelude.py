@@ -5,7 +5,8 @@ reads them does not see who made them.
 
 Traps of BCC. It rewrites calls of a map's methods (``losses.lookup``) in the text, and refuses that inside of
 macros: here they are in functions, which it inlines. It takes each function that is not ``static`` for a
-program. Constants in arrays have no place in its programs.
+program. Constants in arrays have no place in its programs. What ``__sync_fetch_and_add`` returns must not be
+used: the compiler makes of it an instruction that kernels before 5.12 refuse (BPF_FETCH).
 """
 
 import os

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator, List
 
 import pytest
 
@@ -72,7 +72,8 @@ int enter(struct bpf_raw_tracepoint_args *ctx) {
     number = sent.lookup(&zero);
     if (!number)
         return 0;
-    event.number = __sync_fetch_and_add(number, 1);
+    event.number = *number;
+    *number += 1;
     event.tid = (u32)bpf_get_current_pid_tgid();
     event.stack = stacks.get_stackid(ctx, BPF_F_USER_STACK);
     if (event.stack < 0)
@@ -98,12 +99,27 @@ class Load:
         return output
 
 
+Start = Callable[[str], Load]
+
+
 @pytest.fixture
-def family() -> Iterator[Load]:
-    load = Load(_FAMILY)
-    yield load
-    load.process.kill()
-    load.process.communicate()
+def start() -> Iterator[Start]:
+    """Start loads, and end those that have not run when the test ends."""
+    loads: List[Load] = []
+
+    def started(code: str) -> Load:
+        loads.append(Load(code))
+        return loads[-1]
+
+    yield started
+    for load in loads:
+        load.process.kill()
+        load.process.communicate()
+
+
+@pytest.fixture
+def family(start: Start) -> Load:
+    return start(_FAMILY)
 
 
 def collected(plan: BccPlan, follow: bool = True) -> BccCollector:
@@ -206,9 +222,9 @@ def test_events_come_in_order_each_with_its_stack(family: Load) -> None:
         assert all(collector.stack(stack) for _, stack, _ in events[:5])
 
 
-def test_events_that_do_not_fit_are_counted() -> None:
+def test_events_that_do_not_fit_are_counted(start: Start) -> None:
     calls = 70_000  # of 8 bytes and 16, in a buffer of a MiB
-    load = Load(f"{_WAIT}for _ in range({calls}): os.getppid()")
+    load = start(f"{_WAIT}for _ in range({calls}): os.getppid()")
     with collected(BccPlan(_SEND, _ENTER, events=True, cflags=_CFLAGS)) as collector:
         follow(collector, load.pid)
         collector.attach()
@@ -235,7 +251,7 @@ def test_a_perf_buffer_that_nobody_reads_loses_all_and_says_so(family: Load) -> 
         losses.close()
 
 
-def test_slots_are_bit_lengths() -> None:
+def test_slots_are_bit_lengths(start: Start) -> None:
     values = [
         0,
         *(1 << bit for bit in range(64)),
@@ -265,7 +281,7 @@ int enter(struct bpf_raw_tracepoint_args *ctx) {{
     return 0;
 }}
 """
-    load = Load(f"{_WAIT}for _ in range({len(values)}): os.getppid()")
+    load = start(f"{_WAIT}for _ in range({len(values)}): os.getppid()")
     with collected(BccPlan(text, _ENTER, cflags=_CFLAGS)) as collector:
         for index, value in enumerate(values):
             collector.maps["given"].update(struct.pack("=I", index), struct.pack("=Q", value))
@@ -277,7 +293,7 @@ int enter(struct bpf_raw_tracepoint_args *ctx) {{
     assert slots == [value.bit_length() for value in values]
 
 
-def test_arguments_of_system_calls_are_read_from_their_registers() -> None:
+def test_arguments_of_system_calls_are_read_from_their_registers(start: Start) -> None:
     text = """
 BPF_PERCPU_HASH(seen, u32, u64, 64);
 static inline void keep(u64 registers, u32 index) {
@@ -299,7 +315,7 @@ int enter(struct bpf_raw_tracepoint_args *ctx) {
 """
     given = [11, 22, 1 << 40, 44, 0, 66]
     wide = ", ".join(f"ctypes.c_long({value})" for value in (_GETPPID, *given))
-    load = Load(f"{_WAIT}import ctypes\nctypes.CDLL(None).syscall({wide})")
+    load = start(f"{_WAIT}import ctypes\nctypes.CDLL(None).syscall({wide})")
     with collected(BccPlan(text, _ENTER, cflags=_CFLAGS)) as collector:
         follow(collector, load.pid)
         collector.attach()
@@ -313,7 +329,7 @@ int enter(struct bpf_raw_tracepoint_args *ctx) {
     assert [seen[struct.pack("=I", index)] for index in range(6)] == given
 
 
-def test_a_kprobe_finds_the_arguments_in_the_registers() -> None:
+def test_a_kprobe_finds_the_arguments_in_the_registers(start: Start) -> None:
     reads, size = 23, 4093
     text = """
 BPF_PERCPU_ARRAY(reads, u64, 1);
@@ -325,26 +341,22 @@ int on_read(struct pt_regs *ctx) {
     return 0;
 }
 """
-    load = Load(f"{_WAIT}file = os.open('/dev/zero', 0)\nfor _ in range({reads}): os.read(file, {size})")
+    load = start(f"{_WAIT}file = os.open('/dev/zero', 0)\nfor _ in range({reads}): os.read(file, {size})")
     plan = BccPlan(text, (BccHook("kprobe", "vfs_read", "on_read"),), cflags=(f"-DSIZE={size}",))
-    try:
-        with collected(plan) as collector:
-            follow(collector, load.pid)
-            try:
-                collector.attach()
-            except BccError as error:
-                assert not Path("/sys/bus/event_source/devices/kprobe").exists() or error.kernel_log
-                assert error.step == "attach kprobe vfs_read"
-                pytest.skip(error.reason)
-            load.run()
-            collector.stop()
-            assert collector.maps["reads"].sums() == [reads]
-    finally:
-        load.process.kill()
-        load.process.communicate()
+    with collected(plan) as collector:
+        follow(collector, load.pid)
+        try:
+            collector.attach()
+        except BccError as error:
+            assert not Path("/sys/bus/event_source/devices/kprobe").exists() or error.kernel_log
+            assert error.step == "attach kprobe vfs_read"
+            pytest.skip(error.reason)
+        load.run()
+        collector.stop()
+        assert collector.maps["reads"].sums() == [reads]
 
 
-def test_a_tracepoint_counts_wherever_tracefs_is_mounted() -> None:
+def test_a_tracepoint_counts_wherever_tracefs_is_mounted(start: Start) -> None:
     ends = 23
     text = """
 BPF_PERCPU_ARRAY(ends, u64, 1);
@@ -356,7 +368,7 @@ int on_exit(void *ctx) {
     return 0;
 }
 """
-    load = Load(f"{_WAIT}for _ in range({ends}):\n    os.fork() or os._exit(0)\n    os.wait()")
+    load = start(f"{_WAIT}for _ in range({ends}):\n    os.fork() or os._exit(0)\n    os.wait()")
     plan = BccPlan(text, (BccHook("tracepoint", "sched:sched_process_exit", "on_exit"),))
     with collected(plan) as collector:
         follow(collector, load.pid)
@@ -410,7 +422,7 @@ def _library() -> str:
     pytest.skip("this Python has no shared C library")
 
 
-def test_a_clock_samples_who_runs() -> None:
+def test_a_clock_samples_who_runs(start: Start) -> None:
     text = """
 BPF_HASH(samples, u32, u64, 4096);
 int on_tick(void *ctx) {
@@ -422,7 +434,9 @@ int on_tick(void *ctx) {
     return 0;
 }
 """
-    load = Load(f"{_WAIT}import time\nend = time.process_time() + 0.5\nwhile time.process_time() < end: pass")
+    load = start(
+        f"{_WAIT}import time\nend = time.process_time() + 0.5\nwhile time.process_time() < end: pass"
+    )
     with collected(BccPlan(text, (BccHook("perf_event", "99", "on_tick"),)), follow=False) as collector:
         collector.attach()
         load.run()
