@@ -16,16 +16,64 @@ high.
 
 import sys
 from bisect import bisect_right
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Type
 
 from kdiag.ftrace import ring_buffer
 from kdiag.ftrace.event_format import BadFormat, EventFormat, PageLayout
 from kdiag.ftrace.ring_buffer import Columns
+from kdiag.records import NamedTuple
 
-__all__ = ["SyscallSum", "SyscallSums", "bucket_of", "bucket_top_ns", "sums_for"]
+__all__ = [
+    "EVERYTHING",
+    "Choice",
+    "SyscallSum",
+    "SyscallSums",
+    "bucket_of",
+    "bucket_top_ns",
+    "key_of",
+    "number_in",
+    "sums_for",
+    "thread_in",
+]
 
+#: The number of a call at its end where the kernel forgot it (rt_sigreturn): -1.
+FORGOTTEN = 0xFFFF_FFFF
+#: Numbers from here on are one in the keys of threads.
+MOST_NUMBER, _NUMBER_BITS = 511, 9
 _STEPS_BITS = 4
 _STEPS = 1 << _STEPS_BITS
+
+
+class Choice(NamedTuple):
+    """What is summed up, and how.
+
+    With ``by_thread``, sums are by :func:`key_of`. ``failed`` is whether only failed calls are wanted, or
+    only others; ``None`` for all. ``forgotten`` is the number of the call whose end has none
+    (rt_sigreturn), and no result. ``other`` is called with the records of other events: data, offset, id.
+    """
+
+    by_thread: bool = False
+    failed: Optional[bool] = None
+    forgotten: Optional[int] = None
+    other: Optional[Callable[[bytes, int, int], None]] = None
+
+
+EVERYTHING = Choice()
+
+
+def key_of(thread: Any, number: Any) -> Any:
+    """Return the key of a thread's calls of one number (or an array of them)."""
+    return thread << _NUMBER_BITS | number
+
+
+def thread_in(key: int) -> int:
+    """Return the thread of a key."""
+    return key >> _NUMBER_BITS
+
+
+def number_in(key: int) -> int:
+    """Return the number of a key; 511 stands for all from there on."""
+    return key & MOST_NUMBER
 
 
 class SyscallSum:
@@ -114,14 +162,19 @@ class SyscallSums:
     :meth:`finish`.
 
     ``sums`` is by number. ``lost`` counts events that the kernel says it dropped (``lost_unknown``: and
-    more), of all kinds. ``begin_unseen`` and ``end_unseen`` count calls of which only the other half is
+    more), of all kinds. ``unpaired`` counts errors, by number and errno, of calls that are in no time.
+    ``begin_unseen`` and ``end_unseen`` count calls of which only the other half is
     there; ``unreadable`` says which pages were broken.
     """
 
     decode: Callable[[bytes, PageLayout], Columns] = staticmethod(ring_buffer.decode)
 
-    def __init__(self, enter: EventFormat, leave: EventFormat, layout: PageLayout) -> None:
+    def __init__(
+        self, enter: EventFormat, leave: EventFormat, layout: PageLayout, choice: Choice = EVERYTHING
+    ) -> None:
+        self.choice = choice
         self.sums: Dict[int, SyscallSum] = {}
+        self.unpaired: Dict[Tuple[int, int], int] = {}
         self.events = 0
         self.lost = 0
         self.lost_unknown = False
@@ -175,22 +228,30 @@ class SyscallSums:
         times, threads, numbers, errnos, ends = rows
         thread, number, low, high = places.thread, places.number, places.result, places.result_high
         leave, enter, high_least = places.leave, places.enter, places.high_least
+        by_thread, failed, forgotten, other = self.choice
         columns_of = zip(columns.times_ns, columns.offsets_bytes, columns.types)
         for time, offset, type_id in columns_of:
             at = offset >> 2
+            if type_id not in (leave, enter):
+                if other is not None:
+                    other(data, offset, type_id)
+                continue
+            call, errno = words[at + number], 0
             if type_id == leave:
                 result = words[at + low]
-                is_error = result > 0xFFFF_F000 and words[at + high] >= high_least
-                errnos.append((1 << 32) - result if is_error else 0)
-                ends.append(True)
-            elif type_id == enter:
-                errnos.append(0)
-                ends.append(False)
-            else:
-                continue
+                if call == FORGOTTEN and forgotten is not None:
+                    call = forgotten
+                elif result > 0xFFFF_F000 and words[at + high] >= high_least:
+                    errno = (1 << 32) - result
+                if failed is not None and failed != (errno > 0):
+                    continue
+            if by_thread:
+                call = key_of(words[at + thread], min(call, MOST_NUMBER))
             times.append(time)
             threads.append(words[at + thread])
-            numbers.append(words[at + number])
+            numbers.append(call)
+            errnos.append(errno)
+            ends.append(type_id == leave)
 
     def _sum(self, until_ns: int) -> None:
         ready: Dict[int, List[Sequence[Any]]] = {}
@@ -231,9 +292,11 @@ class SyscallSums:
             if begun is None or begun[1] != number:
                 self.begin_unseen += 1
                 self.end_unseen += begun is not None
+                self._leave_out(number, errno)
                 continue
             if gaps and _crosses(gaps, begun[0], time):
                 self.dropped += 1
+                self._leave_out(number, errno)
                 continue
             length = time - begun[0]
             if not found.timed or length < found.min_ns:
@@ -244,6 +307,10 @@ class SyscallSums:
             found.total_ns += length
             bucket = bucket_of(length)
             found.buckets[bucket] = found.buckets.get(bucket, 0) + 1
+
+    def _leave_out(self, number: int, errno: int) -> None:
+        if errno:
+            self.unpaired[number, errno] = self.unpaired.get((number, errno), 0) + 1
 
     def _gaps_until(self, until_ns: int) -> List[int]:
         """Return the times of gaps that matter now, in order; later ones wait."""
@@ -261,13 +328,18 @@ class SyscallSums:
             del self.under_way[thread]
 
 
-def sums_for(enter: EventFormat, leave: EventFormat, layout: PageLayout) -> SyscallSums:
+def sums_for(
+    enter: EventFormat, leave: EventFormat, layout: PageLayout, choice: Choice = EVERYTHING
+) -> SyscallSums:
     """Return the fastest that there is: with numpy where it is installed (``kdiag[fast]``)."""
+    kind: Type[SyscallSums] = SyscallSums
     try:
         from kdiag.ftrace.syscall_sums_numpy import FastSyscallSums
     except ImportError:
-        return SyscallSums(enter, leave, layout)
-    return FastSyscallSums(enter, leave, layout)
+        pass
+    else:
+        kind = FastSyscallSums
+    return kind(enter, leave, layout, choice)
 
 
 def _words(data: bytes, layout: PageLayout) -> Sequence[int]:

@@ -11,7 +11,7 @@ import numpy as np
 from kdiag.ftrace import ring_buffer_numpy
 from kdiag.ftrace.event_format import PageLayout
 from kdiag.ftrace.ring_buffer import Columns
-from kdiag.ftrace.syscall_sums import SyscallSum, SyscallSums
+from kdiag.ftrace.syscall_sums import FORGOTTEN, MOST_NUMBER, SyscallSum, SyscallSums, key_of
 
 __all__ = ["FastSyscallSums"]
 
@@ -37,6 +37,9 @@ class FastSyscallSums(SyscallSums):
         ends = types == places.leave
         ours = ends | (types == places.enter)
         if not ours.all():
+            if self.choice.other is not None:
+                for place in np.flatnonzero(~ours).tolist():
+                    self.choice.other(data, int(columns.offsets_bytes[place]), int(types[place]))
             at, times, ends = at[ours], times[ours], ends[ours]
         low = words.take(at + places.result, mode="clip")
         wrong = (low > 0xFFFF_F000) & ends
@@ -45,7 +48,23 @@ class FastSyscallSums(SyscallSums):
             wrong &= words.take(at + places.result_high, mode="clip") >= places.high_least
             errnos[wrong] = (-low[wrong].astype(np.int64)) & 0xFFFF
         rows = (times, words[at + places.thread], words[at + places.number], errnos, ends)
-        self._rows.setdefault(cpu, []).append(rows)
+        self._rows.setdefault(cpu, []).append(self._chosen(rows))
+
+    def _chosen(self, rows: _Rows) -> _Rows:
+        """Return the rows that are wanted, with the keys that are wanted."""
+        times, threads, numbers, errnos, ends = rows
+        by_thread, failed, forgotten, _ = self.choice
+        if forgotten is not None:
+            nameless = ends & (numbers == FORGOTTEN)
+            if nameless.any():
+                numbers, errnos = np.where(nameless, np.uint32(forgotten), numbers), errnos * ~nameless
+        if by_thread:
+            numbers = key_of(threads.astype(np.int64), np.minimum(numbers, MOST_NUMBER))
+        if failed is not None:
+            kept = ~ends | ((errnos > 0) == failed)
+            if not kept.all():
+                return times[kept], threads[kept], numbers[kept], errnos[kept], ends[kept]
+        return times, threads, numbers, errnos, ends
 
     def _sum(self, until_ns: int) -> None:
         ready: List[_Rows] = []
@@ -70,9 +89,6 @@ class FastSyscallSums(SyscallSums):
 
     def _pair_all(self, rows: _Rows, gaps: List[int]) -> None:
         times, threads, numbers, errnos, ends = rows
-        if int(numbers.max()) >= _SHORT:  # no system call has such a number; whoever made it is to be shown
-            self._pair(zip(*(column.tolist() for column in rows)), gaps)
-            return
         if threads.min() != threads.max():
             short = threads.astype(np.uint16) if int(threads.max()) < _SHORT else threads
             order = np.argsort(short, kind="stable")
@@ -88,9 +104,10 @@ class FastSyscallSums(SyscallSums):
         after_begin[1:] &= ~first[1:] & ~ends[:-1]
         at = np.flatnonzero(after_begin)
         same = numbers[at] == numbers[at - 1]
-        self.begin_unseen += int(np.count_nonzero(ends & ~first & ~after_begin)) + int(
-            np.count_nonzero(~same)
-        )
+        alone = ends & ~first & ~after_begin
+        self.begin_unseen += int(np.count_nonzero(alone)) + int(np.count_nonzero(~same))
+        alone[at[~same]] = True
+        self._leave_out_all(numbers[alone], errnos[alone])
         self.end_unseen += int(np.count_nonzero(~same))
         # A begin that another begin follows.
         self.end_unseen += int(np.count_nonzero(~ends[:-1] & ~ends[1:] & ~first[1:]))
@@ -100,22 +117,23 @@ class FastSyscallSums(SyscallSums):
             places = np.array(gaps, np.uint64)
             whole = np.searchsorted(places, begun, "right") == np.searchsorted(places, ended, "right")
             self.dropped += int(np.count_nonzero(~whole))
+            self._leave_out_all(numbers[at[~whole]], errnos[at[~whole]])
             at, begun, ended = at[whole], begun[whole], ended[whole]
         self._measure(numbers[at], (ended - begun).astype(np.int64))
-        self._edges(times, threads, numbers, ends, np.flatnonzero(first), np.flatnonzero(last), gaps)
+        self._edges(
+            (times, threads, numbers, errnos, ends), np.flatnonzero(first), np.flatnonzero(last), gaps
+        )
 
     def _edges(
         self,
-        times: Array,
-        threads: Array,
-        numbers: Array,
-        ends: Array,
+        rows: _Rows,
         firsts: Array,
         lasts: Array,
         gaps: List[int],
     ) -> None:
         """Join the rows of each thread to what is known of it from before."""
-        edges: List[Tuple[int, int, int, int, bool]] = []
+        times, threads, numbers, errnos, ends = rows
+        edges: List[Tuple[int, int, int, int]] = []
         for start, stop in zip(firsts.tolist(), lasts.tolist()):
             thread = int(threads[start])
             begun = self.under_way.pop(thread, None)
@@ -124,8 +142,9 @@ class FastSyscallSums(SyscallSums):
                 if begun is None or begun[1] != number:
                     self.begin_unseen += 1
                     self.end_unseen += begun is not None
-                elif begun is not None:
-                    edges.append((begun[0], int(times[start]), number, thread, True))
+                    self._leave_out(number, int(errnos[start]))
+                else:
+                    edges.append((begun[0], int(times[start]), number, int(errnos[start])))
             elif begun is not None:
                 self.end_unseen += 1
             if not ends[stop]:
@@ -140,13 +159,25 @@ class FastSyscallSums(SyscallSums):
                     places, ended_ns, "right"
                 )
                 self.dropped += int(np.count_nonzero(~whole))
+                for place in np.flatnonzero(~whole).tolist():
+                    self._leave_out(*edges[place][2:])
             which = np.array([each[2] for each in edges], np.int64)
             self._measure(which[whole], (ended_ns - begun_ns)[whole].astype(np.int64))
 
+    def _leave_out_all(self, numbers: Array, errnos: Array) -> None:
+        for place in np.flatnonzero(errnos).tolist():
+            self._leave_out(int(numbers[place]), int(errnos[place]))
+
     def _count(self, numbers: Array, errnos: Array) -> None:
-        counts = np.bincount(numbers)
-        for number in np.flatnonzero(counts).tolist():
-            self.sums.setdefault(number, SyscallSum()).calls += int(counts[number])
+        if len(numbers) and int(numbers.max()) >= _SHORT:
+            found, times = np.unique(numbers, return_counts=True)
+            pairs_of = zip(found.tolist(), times.tolist())
+        else:
+            counts = np.bincount(numbers)
+            found = np.flatnonzero(counts)
+            pairs_of = zip(found.tolist(), counts[found].tolist())
+        for number, count in pairs_of:
+            self.sums.setdefault(number, SyscallSum()).calls += count
         wrong = np.flatnonzero(errnos)
         if wrong.size:
             pairs, times = np.unique(
@@ -160,7 +191,8 @@ class FastSyscallSums(SyscallSums):
         """Add times to the sums of their numbers."""
         if not len(numbers):
             return
-        order = np.argsort(numbers.astype(np.uint16), kind="stable")
+        short = numbers.astype(np.uint16) if int(numbers.max()) < _SHORT else numbers
+        order = np.argsort(short, kind="stable")
         numbers, lengths_ns = numbers[order], lengths_ns[order]
         starts = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
         totals = np.add.reduceat(lengths_ns, starts)
