@@ -126,7 +126,7 @@ def _run(
     try:
         tracefs = find_tracefs(host)
     except NoTraceFs:
-        if choice.name not in ("samples", "wchan"):
+        if choice.name not in ("bpf", "samples", "wchan"):
             raise
     if options["dry_run"]:
         tracefs = None if tracefs is None else PlannedTraceFs(tracefs)
@@ -155,8 +155,9 @@ def _run(
     result = result._replace(started_ns=started_ns, duration_s=_monotonic_s() - began_s)
     if left:
         result.outcome.notes.append(f"{target.shown if target else ''}: {left}")
-    if isinstance(tracefs, PlannedTraceFs):
-        write(map(str, tracefs.plan))
+    if options["dry_run"]:
+        planned = tracefs.plan if isinstance(tracefs, PlannedTraceFs) else ()
+        write([*result.outcome.plan, *map(str, planned)])
         return 0
     named = host_name(host)
     if saver is not None:

@@ -140,7 +140,8 @@ class Outcome:
     ``ended`` says why it ended, in words ("the command ended"). ``events`` counts everything that was read.
     ``sums`` are system calls summed up by name (:class:`kdiag.ftrace.syscall_sums.SyscallSum`), in place of
     calls, and ``samples`` is what sampling gives. ``nothing`` says why there is no call, where there is none:
-    what was tried to tell "nobody called it" from "it cannot be seen".
+    what was tried to tell "nobody called it" from "it cannot be seen". ``plan`` is what a dry run would do to
+    the kernel beside what it would write to tracefs.
     """
 
     def __init__(self) -> None:
@@ -151,6 +152,7 @@ class Outcome:
         self.nothing = ""
         self.samples: Any = None
         self.sums: Dict[str, Any] = {}
+        self.plan: List[str] = []
 
 
 class Capture(NamedTuple):

@@ -24,6 +24,7 @@ MECHANISMS: Tuple[Mechanism, ...] = (
 
 #: For all system calls at once: single calls are not kept, a loop of small ones makes millions a second.
 MECHANISMS_OF_ALL: Tuple[Mechanism, ...] = (
+    Mechanism("bpf", ("bpf",), "programs at begin and end of every call sum up in the kernel, by name"),
     Mechanism(
         "raw_syscalls",
         ("tracefs", "instances", "syscall_events"),

@@ -268,7 +268,8 @@ def _numbers(summary: Summary, style: Style) -> Iterator[str]:
     yield from table_lines(columns, style)
     if len(rows) > len(shown):
         yield f"({len(rows) - len(shown)} more: see --json)"
-    if any(row.count > 2 for row in rows):
+    # Of sums, the head says what is inferred.
+    if any(row.count > 2 for row in rows) and not summary.summed:
         text = f"(p50 and p99 are within {summary.percentile_error_pct:.3g} %; all others are exact)"
         yield from wrap(text, style.width, indent=1)
     incomplete = sum(row.incomplete for row in rows)

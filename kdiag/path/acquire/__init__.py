@@ -13,6 +13,7 @@ MODULES: Dict[str, str] = {
     "boundaries": "kdiag.path.acquire.boundary",
     "stitch": "kdiag.path.acquire.stitch",
     "samples": "kdiag.path.acquire.sampling",
+    "bpf": "kdiag.path.acquire.all_by_bpf",
     "raw_syscalls": "kdiag.path.acquire.all_syscalls",
     "wchan": "kdiag.path.acquire.sampling",
 }

@@ -35,7 +35,7 @@ from kdiag.tools.syscount.maps import (
 )
 from kdiag.tools.tool import Item
 
-__all__ = ["run"]
+__all__ = ["plan", "run"]
 
 #: On the stack: a key of 4 bytes, the errno, a key of 8, a name, an entry made of zeros.
 _SMALL, _ERRNO, _KEY, _NAME, _ZEROS = -4, -8, -16, -32, -32 - VALUE_BYTES
@@ -43,11 +43,12 @@ _SMALL, _ERRNO, _KEY, _NAME, _ZEROS = -4, -8, -16, -32, -32 - VALUE_BYTES
 
 def run(run: Run) -> Iterator[Item]:
     """Sum up until it ends."""
-    with collecting(run, _plan) as collector:
+    with collecting(run, plan) as collector:
         yield from summaries(run, collector)
 
 
-def _plan(request: Request) -> BpfPlan:
+def plan(request: Request) -> BpfPlan:
+    """Return the maps and the programs for the options of syscount."""
     options = request.options
     wanted = wanted_numbers(options, request.machine)
     programs: List[ProgramSpec] = []
