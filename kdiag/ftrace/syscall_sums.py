@@ -50,12 +50,14 @@ class Choice(NamedTuple):
     With ``by_thread``, sums are by :func:`key_of`. ``failed`` is whether only failed calls are wanted, or
     only others; ``None`` for all. ``forgotten`` is the number of the call whose end has none
     (rt_sigreturn), and no result. ``other`` is called with the records of other events: data, offset, id.
+    With ``begins``, begins alone are counted, as ``calls``.
     """
 
     by_thread: bool = False
     failed: Optional[bool] = None
     forgotten: Optional[int] = None
     other: Optional[Callable[[bytes, int, int], None]] = None
+    begins: bool = False
 
 
 EVERYTHING = Choice()
@@ -228,7 +230,7 @@ class SyscallSums:
         times, threads, numbers, errnos, ends = rows
         thread, number, low, high = places.thread, places.number, places.result, places.result_high
         leave, enter, high_least = places.leave, places.enter, places.high_least
-        by_thread, failed, forgotten, other = self.choice
+        by_thread, failed, forgotten, other, begins = self.choice
         columns_of = zip(columns.times_ns, columns.offsets_bytes, columns.types)
         for time, offset, type_id in columns_of:
             at = offset >> 2
@@ -251,7 +253,7 @@ class SyscallSums:
             threads.append(words[at + thread])
             numbers.append(call)
             errnos.append(errno)
-            ends.append(type_id == leave)
+            ends.append(begins or type_id == leave)
 
     def _sum(self, until_ns: int) -> None:
         ready: Dict[int, List[Sequence[Any]]] = {}

@@ -53,7 +53,9 @@ class FastSyscallSums(SyscallSums):
     def _chosen(self, rows: _Rows) -> _Rows:
         """Return the rows that are wanted, with the keys that are wanted."""
         times, threads, numbers, errnos, ends = rows
-        by_thread, failed, forgotten, _ = self.choice
+        by_thread, failed, forgotten, _, begins = self.choice
+        if begins:
+            ends = np.ones(len(ends), bool)
         if forgotten is not None:
             nameless = ends & (numbers == FORGOTTEN)
             if nameless.any():

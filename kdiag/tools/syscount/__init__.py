@@ -67,6 +67,12 @@ TOOL = Tool(
             ("bpf",),
             "programs at the begin and end of each call sum up in the kernel",
         ),
+        ToolMechanism(
+            "ftrace",
+            "kdiag.tools.syscount.by_ftrace",
+            ("events",),
+            "events at begin and end of each call, summed up in kdiag; 32-bit calls are not told apart",
+        ),
     ),
     options=(
         Option(

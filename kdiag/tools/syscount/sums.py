@@ -9,7 +9,7 @@ from kdiag.records import NamedTuple
 from kdiag.tools.syscall_programs import COMPAT, NO_NUMBER
 from kdiag.tools.syscount import SyscallRow
 
-__all__ = ["Key", "Sum", "rows_of", "since", "syscall_name"]
+__all__ = ["Key", "Sum", "added", "less", "rows_of", "since", "syscall_name"]
 
 #: (process, number of the call); ``None`` for what was not asked for.
 Key = Tuple[Optional[int], Optional[int]]
@@ -52,15 +52,32 @@ def since(now: Mapping[Key, Sum], past: Mapping[Key, Sum]) -> Dict[Key, Sum]:
             continue
         found[key] = Sum(
             each.calls - was.calls,
-            _less(each.errors, was.errors),
+            less(each.errors, was.errors),
             each.total_ns - was.total_ns,
             None,
-            _less(each.buckets, was.buckets),
+            less(each.buckets, was.buckets),
         )
     return found
 
 
-def _less(now: Mapping[int, int], was: Mapping[int, int]) -> Dict[int, int]:
+def added(one: Sum, other: Sum) -> Sum:
+    """Return both together."""
+    most = None if one.max_ns is None or other.max_ns is None else max(one.max_ns, other.max_ns)
+    return Sum(
+        one.calls + other.calls,
+        _more(one.errors, other.errors),
+        one.total_ns + other.total_ns,
+        most,
+        _more(one.buckets, other.buckets),
+    )
+
+
+def _more(one: Mapping[int, int], other: Mapping[int, int]) -> Dict[int, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}
+
+
+def less(now: Mapping[int, int], was: Mapping[int, int]) -> Dict[int, int]:
+    """Return what counts have more than before."""
     rest = {key: count - was.get(key, 0) for key, count in now.items()}
     return {key: count for key, count in rest.items() if count}
 
