@@ -144,6 +144,7 @@ class BccProcess:
             told, _ = self._receive("import", "import", _IMPORT_S)
             self.version = str(told["version"])
             self._receive("compile", "compile", _COMPILE_S)
+            self._folder = ""  # it has removed it
             self._receive("load", "load", _COMPILE_S + self._patience_s)
             told, descriptors = self._receive("maps", "maps", _ATTACH_S)
             self.maps = dict(zip(told["names"], descriptors))
