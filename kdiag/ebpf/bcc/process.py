@@ -216,12 +216,17 @@ def _uretprobe(program: Any, lib: Any, name: str, function: str) -> None:
 
 def _place(name: str) -> Dict[str, Any]:
     path, _, symbol = name.rpartition(":")
-    place: Dict[str, Any] = {"name": os.fsencode(path)}
+    place: Dict[str, Any] = {"name": _as_bytes(path)}
     if symbol.startswith("0x"):
         place["addr"] = int(symbol, 16)
     else:
-        place["sym"] = os.fsencode(symbol)
+        place["sym"] = _as_bytes(symbol)
     return place
+
+
+def _as_bytes(name: str) -> bytes:
+    # Not os.fsencode, which is ASCII in the C locale of Python 3.6.
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _perf_event(program: Any, lib: Any, name: str, function: str) -> None:

@@ -118,6 +118,7 @@ class TestWithABcc:
             BccHook("kprobe", "vfs_read", "g"),
             BccHook("uprobe", "/lib/with:colon.so:malloc", "h"),
             BccHook("uprobe", "/bin/bash:0x1f0", "h"),
+            BccHook("uprobe", "/lib/\u00e9\udcff.so:malloc", "h"),
             BccHook("perf_event", "49", "i"),
         )
         python(f"""
@@ -133,11 +134,13 @@ class TestWithABcc:
                 "loaded b'g' 2",
                 "loaded b'h' 2",
                 "loaded b'h' 2",
+                "loaded b'h' 2",
                 "loaded b'i' 7",
                 "attached raw_tracepoint 42 b'sys_enter'",
                 "attached kprobe b'vfs_read' b'g'",
                 "attached uprobe {'name': b'/lib/with:colon.so', 'sym': b'malloc'} b'h'",
                 "attached uprobe {'name': b'/bin/bash', 'addr': 496} b'h'",
+                "attached uprobe {'name': b'/lib/\\xc3\\xa9\\xff.so', 'sym': b'malloc'} b'h'",
                 "attached perf_event {'ev_type': 1, 'ev_config': 0, 'fn_name': b'i', 'sample_freq': 49} b'i'",
             ]
 
