@@ -40,13 +40,21 @@ class Request(NamedTuple):
 
 
 @contextmanager
-def collecting(run: Run, plan_of: Callable[[Request], BpfPlan]) -> Iterator[Collector]:
+def collecting(
+    run: Run,
+    plan_of: Callable[[Request], BpfPlan],
+    fill: Callable[[Collector], object] = lambda collector: None,
+) -> Iterator[Collector]:
     """Set up and begin; yields the collector, which is stopped and closed at the end.
+
+    ``fill`` may put into the maps what the programs need to know, before they are attached.
 
     Raises :exc:`~kdiag.tools.tool.CannotUse` before it has begun.
     """
     with _loaded(run, plan_of) as collector:
         try:
+            if not run.dry_run:
+                fill(collector)
             collector.attach()
         except BpfError as error:
             raise cannot(error) from None

@@ -6,7 +6,7 @@ kernel has it: decimal, or hexadecimal for pointers and addresses.
 """
 
 import re
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Mapping, Tuple
 
 from kdiag.ftrace.event import Event, Value
 from kdiag.ftrace.event_format import EventFormat, Field, argument
@@ -44,7 +44,13 @@ class FieldNames:
 
     def shown(self, event: Event) -> List[Tuple[str, str]]:
         """Return (name, text) of each field that is worth showing, in the kernel's order."""
-        return [(name, show(event.fields[field])) for name, field, show in self._shown[event.name]]
+        return self.shown_fields(event.name, event.fields)
+
+    def shown_fields(self, event_name: str, fields: Mapping[str, Value]) -> List[Tuple[str, str]]:
+        """Do the same for fields that no event was read from."""
+        return [
+            (name, show(fields[field])) for name, field, show in self._shown[event_name] if field in fields
+        ]
 
     def _plan(self, event: EventFormat) -> List[Tuple[str, str, Callable[[Value], str]]]:
         # Since 6.19 what a pointer of a system call leads to stands in a field of its own.

@@ -17,6 +17,7 @@ TOOLS: Dict[str, Tuple[str, str]] = {
     "biolatency": ("kdiag.tools.biolatency", "show how long requests to disks take, as histograms"),
     "funclatency": ("kdiag.tools.funclatency", "show how long calls of functions take, as histograms"),
     "funccount": ("kdiag.tools.funccount", "count calls of functions, of the kernel or of programs"),
+    "syscalls": ("kdiag.tools.syscalls", "show each system call: whose, what, how long"),
     "syscount": ("kdiag.tools.syscount", "count system calls: how often, how long, how many fail"),
 }
 

@@ -1,0 +1,112 @@
+"""What the programs of syscalls send, whoever loaded them, and how it is read."""
+
+import struct
+import time
+from typing import Iterator
+
+from kdiag.ebpf.collector import Collector
+from kdiag.ebpf.maps import MapSpec
+from kdiag.ebpf.pieces import EVENTS
+from kdiag.kernel.machine import machine_of
+from kdiag.tools.run import Run
+from kdiag.tools.syscalls import SyscallLine
+from kdiag.tools.syscalls.arguments import Arguments, quoted
+from kdiag.tools.syscalls.lines import Begin, Lines
+from kdiag.tools.syscalls.paths import paths_by_number
+from kdiag.tools.tool import Item, LostHere
+
+__all__ = [
+    "BEGUN",
+    "BUFFER",
+    "ENDED",
+    "END_BYTES",
+    "HEAD_BYTES",
+    "PATHS",
+    "PATH_BYTES",
+    "READ_AT_END",
+    "SCRATCH",
+    "fill_paths",
+    "items",
+]
+
+#: Begin: kind, number, time in ns, thread, process, name, six arguments (and room for two that are none),
+#: bytes of two texts. The texts follow; only as many bytes are sent as are used, if there is one alone.
+_BEGIN = struct.Struct("=IIQII16s8QII")
+#: End: kind, number, time in ns, result, begin in ns, thread.
+_END = struct.Struct("=IIQqQII")
+BEGUN, READ_AT_END, ENDED = range(3)
+HEAD_BYTES, END_BYTES = _BEGIN.size, _END.size
+PATH_BYTES = 256
+#: Where a begin is put together.
+SCRATCH = MapSpec("scratch", "percpu_array", 4, HEAD_BYTES + 2 * PATH_BYTES, 1)
+#: By number: which arguments are text, as two u16 (0: none, else the place and one).
+PATHS = MapSpec("paths", "array", 4, 4, 1024)
+#: Programs do not wake kdiag up, which costs them more than all the rest: it looks every 20 ms.
+BUFFER = EVENTS._replace(max_entries=8 << 20)
+ROUND_S = 0.02
+
+
+def fill_paths(collector: Collector, machine: str) -> None:
+    """Tell the programs which arguments are text."""
+    for number, places in paths_by_number(machine).items():
+        first, second = (place + 1 for place in (*places, -1)[:2])
+        collector.maps[PATHS.name].update(struct.pack("=I", number), struct.pack("=HH", first, second))
+
+
+def items(run: Run, collector: Collector) -> Iterator[Item]:
+    """Yield the lines until it ends."""
+    machine = machine_of(run.host) or ""
+    arguments = Arguments(run.host, machine)
+    if arguments.why_not:
+        run.notes.append(arguments.why_not)
+    reader = _Records(Lines(run.options, arguments, machine), machine)
+    lost = 0
+    for last in _rounds(run):
+        if last:
+            collector.stop()
+        for data in collector.events(0):
+            yield from reader.lines(data)
+        told = collector.losses().events
+        if told > lost:
+            yield LostHere(told - lost)
+            lost = told
+    yield from reader.rest()
+
+
+def _rounds(run: Run) -> Iterator[bool]:
+    while not run.dry_run:
+        last = run.ending()
+        yield last
+        if last:
+            return
+        time.sleep(ROUND_S)
+
+
+class _Records:
+    def __init__(self, lines: Lines, machine: str) -> None:
+        self._lines = lines
+        self._paths = paths_by_number(machine)
+
+    def lines(self, data: bytes) -> Iterator[SyscallLine]:
+        """Yield the line that a record makes, if it makes one."""
+        kind = data[0]
+        if kind == ENDED:
+            _, number, ended_ns, result, begun_ns, tid, _ = _END.unpack_from(data)
+            yield from self._lines.end(tid, number, result, ended_ns, begun_ns)
+            return
+        _, number, time_ns, tid, pid, comm, *values = _BEGIN.unpack_from(data)
+        texts = {}
+        for place, size, at in zip(
+            self._paths.get(number, ()), values[8:], (HEAD_BYTES, HEAD_BYTES + PATH_BYTES)
+        ):
+            if size:
+                texts[place] = quoted(data[at : at + size], PATH_BYTES)
+        if kind == BEGUN:
+            name = comm.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+            yield from self._lines.begin(Begin(time_ns, name, pid, tid, number, tuple(values[:6]), texts))
+        else:
+            self._lines.texts(tid, texts)
+
+    def rest(self) -> Iterator[SyscallLine]:
+        """Yield what has not come back."""
+        return self._lines.unfinished()
