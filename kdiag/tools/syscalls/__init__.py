@@ -45,7 +45,7 @@ class SyscallLine(NamedTuple):
         """The call as strace writes it."""
         arguments = "..." if self.arguments is None else ", ".join(self.arguments)
         line = f"{self.syscall}({arguments}) = {self._ending}"
-        return line if self.duration_ns is None else f"{line} <{self.duration_ns // 1000 / 1e6:.6f}>"
+        return line if self.duration_ns is None else f"{line} <{self.duration_ns / 1e9:.9f}>"
 
     @property
     def _ending(self) -> str:
@@ -64,7 +64,7 @@ TOOL = Tool(
     help="Like strace -f -T at a small part of its cost. A line comes when the call has come back; its time "
     "is that of the begin, in seconds after the first call. Structs and buffers are shown as addresses.",
     row=SyscallLine,
-    columns=(("time", 12), ("thread", 18), ("call", 0)),
+    columns=(("time", 12), ("thread", 23), ("call", 0)),
     mechanisms=(
         ToolMechanism(
             "bpf",

@@ -2,7 +2,8 @@
 
 import struct
 import time
-from typing import Iterator
+from collections import deque
+from typing import Deque, Iterator, Union
 
 from kdiag.ebpf.collector import Collector
 from kdiag.ebpf.maps import MapSpec
@@ -42,8 +43,10 @@ SCRATCH = MapSpec("scratch", "percpu_array", 4, HEAD_BYTES + 2 * PATH_BYTES, 1)
 #: By number: which arguments are text, as two u16 (0: none, else the place and one).
 PATHS = MapSpec("paths", "array", 4, 4, 1024)
 #: Programs do not wake kdiag up, which costs them more than all the rest: it looks every 20 ms.
-BUFFER = EVENTS._replace(max_entries=8 << 20)
-ROUND_S = 0.02
+BUFFER = EVENTS._replace(max_entries=16 << 20)
+_ROUND_S = 0.02
+#: Records that are kept in memory until they are shown: some seconds' worth, and at most 150 MB.
+_MOST_WAITING, _MOST_AT_ONCE = 200_000, 500
 
 
 def fill_paths(collector: Collector, machine: str) -> None:
@@ -60,26 +63,29 @@ def items(run: Run, collector: Collector) -> Iterator[Item]:
     if arguments.why_not:
         run.notes.append(arguments.why_not)
     reader = _Records(Lines(run.options, arguments, machine), machine)
-    lost = 0
-    for last in _rounds(run):
-        if last:
-            collector.stop()
-        for data in collector.events(0):
-            yield from reader.lines(data)
-        told = collector.losses().events
-        if told > lost:
-            yield LostHere(told - lost)
-            lost = told
+    # To show a call takes longer than to make it: what has come is taken out of the buffer first.
+    waiting: Deque[Union[bytes, LostHere]] = deque()
+    lost, last = 0, run.dry_run
+    while waiting or not last:
+        if not last:
+            last = run.ending()
+            if last:
+                collector.stop()
+            if len(waiting) < _MOST_WAITING or last:
+                waiting.extend(collector.events(0))
+            told = collector.losses().events
+            if told > lost:
+                waiting.append(LostHere(told - lost))
+                lost = told
+            if not waiting:
+                time.sleep(_ROUND_S)
+        for _ in range(min(len(waiting), _MOST_AT_ONCE)):
+            item = waiting.popleft()
+            if isinstance(item, LostHere):
+                yield item
+            else:
+                yield from reader.lines(item)
     yield from reader.rest()
-
-
-def _rounds(run: Run) -> Iterator[bool]:
-    while not run.dry_run:
-        last = run.ending()
-        yield last
-        if last:
-            return
-        time.sleep(ROUND_S)
 
 
 class _Records:
