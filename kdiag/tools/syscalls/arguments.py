@@ -6,9 +6,10 @@ from kdiag.ftrace.event_format import BadFormat, EventFormat, parse_format
 from kdiag.ftrace.tracefs import NoTraceFs, TraceFsError, find_tracefs
 from kdiag.host.base import Host
 from kdiag.kernel.syscalls import entry_name, name_of
+from kdiag.records import NamedTuple
 from kdiag.tools.event_fields import FieldNames
 
-__all__ = ["Arguments", "quoted"]
+__all__ = ["Arguments", "Text", "quoted", "text_of"]
 
 _NUMBER_FIELD = "__syscall_nr"
 _O_CREAT, _O_TMPFILE = 0o100, 0o20000000
@@ -18,6 +19,13 @@ _OPENING = {"open": 1, "openat": 2}
 _ADDRESSES = ("addr", "brk", "new_addr", "old_addr", "shmaddr", "start")
 #: Calls that no event tells of, and that have no arguments.
 _BARE = ("rt_sigreturn",)
+
+
+class Text(NamedTuple):
+    """What a pointer leads to; ``cut`` where it is longer than what was read."""
+
+    text: str
+    cut: bool = False
 
 
 class Arguments:
@@ -33,7 +41,7 @@ class Arguments:
             self._read = None
             self.why_not = f"arguments have no names: {error.reason}"
 
-    def shown(self, number: int, values: Sequence[int], texts: Mapping[int, str]) -> Tuple[str, ...]:
+    def shown(self, number: int, values: Sequence[int], texts: Mapping[int, Text]) -> Tuple[str, ...]:
         """Return the arguments of a call; ``texts`` are what pointers among them lead to, by their place.
 
         Of a call whose arguments are not known, all six registers are shown.
@@ -45,7 +53,9 @@ class Arguments:
             self._known[number] = self._look_up(name)
         known = self._known[number]
         if known is None:
-            return tuple(texts.get(place) or hex(value) for place, value in enumerate(values))
+            return tuple(
+                quoted(texts[place]) if place in texts else hex(value) for place, value in enumerate(values)
+            )
         event, names = known
         fields = [field for field in event.fields if field.name != _NUMBER_FIELD]
         shown = [
@@ -59,7 +69,7 @@ class Arguments:
                 shown[place] = hex(values[place]) if values[place] else "NULL"
         for place, text in texts.items():
             if place < len(shown):
-                shown[place] = text
+                shown[place] = quoted(text)
         opening = _OPENING.get(name or "")
         if opening is not None and not values[opening] & (_O_CREAT | _O_TMPFILE):
             shown = shown[: opening + 1]
@@ -79,12 +89,20 @@ class Arguments:
         return event, FieldNames({event.id: event}, self._machine)
 
 
-def quoted(data: bytes, most_bytes: int) -> str:
-    r"""Return text of a program in quotes; ``most_bytes`` with its NUL is all that there was room for.
+def text_of(data: bytes, most_bytes: int) -> Text:
+    r"""Return text of a program; ``most_bytes`` with its NUL is all that there was room for.
 
-    >>> print(quoted(b'/a"b\0', 256), quoted(b"abc\0", 4))
+    >>> text_of(b"/a\0", 256), text_of(b"abc\0", 4)
+    (Text(text='/a', cut=False), Text(text='abc', cut=True))
+    """
+    return Text(data.partition(b"\0")[0].decode("utf-8", "surrogateescape"), len(data) >= most_bytes)
+
+
+def quoted(text: Text) -> str:
+    r"""Return text in quotes, with dots after it where it was cut.
+
+    >>> print(quoted(Text('/a"b')), quoted(Text("abc", True)))
     "/a\"b" "abc"...
     """
-    text = data.partition(b"\0")[0].decode("utf-8", "surrogateescape")
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"' + ("..." if len(data) >= most_bytes else "")
+    escaped = text.text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"' + ("..." if text.cut else "")

@@ -34,10 +34,11 @@ from kdiag.tools.syscalls.records import (
     SCRATCH,
     fill_paths,
     items,
+    lines_of,
 )
 from kdiag.tools.tool import CannotUse, Item
 
-__all__ = ["run"]
+__all__ = ["plan", "run"]
 
 _NO_WAKEUP = 1
 #: In the number that is kept with a begin: a text could not be read yet.
@@ -57,12 +58,13 @@ _REGISTERS = {
 def run(run: Run) -> Iterator[Item]:
     """Show calls until it ends."""
     with collecting(
-        run, _plan, lambda collector: fill_paths(collector, machine_of(run.host) or "")
+        run, plan, lambda collector: fill_paths(collector, machine_of(run.host) or "")
     ) as collector:
-        yield from items(run, collector)
+        yield from items(run, collector, lines_of(run))
 
 
-def _plan(request: Request) -> BpfPlan:
+def plan(request: Request) -> BpfPlan:
+    """Return the maps and programs for the filters of :mod:`kdiag.tools.syscall_options`."""
     options = request.options
     if request.machine not in _REGISTERS:
         raise CannotUse(f"where system calls have their arguments on {request.machine} is not known here")

@@ -11,8 +11,8 @@ from kdiag.ebpf.pieces import EVENTS
 from kdiag.kernel.machine import machine_of
 from kdiag.tools.run import Run
 from kdiag.tools.syscalls import SyscallLine
-from kdiag.tools.syscalls.arguments import Arguments, quoted
-from kdiag.tools.syscalls.lines import Begin, Lines
+from kdiag.tools.syscalls.arguments import Arguments, text_of
+from kdiag.tools.syscalls.lines import Begin, Lines, Pairing
 from kdiag.tools.syscalls.paths import paths_by_number
 from kdiag.tools.tool import Item, LostHere
 
@@ -28,6 +28,7 @@ __all__ = [
     "SCRATCH",
     "fill_paths",
     "items",
+    "lines_of",
 ]
 
 #: Begin: kind, number, time in ns, thread, process, name, six arguments (and room for two that are none),
@@ -56,13 +57,18 @@ def fill_paths(collector: Collector, machine: str) -> None:
         collector.maps[PATHS.name].update(struct.pack("=I", number), struct.pack("=HH", first, second))
 
 
-def items(run: Run, collector: Collector) -> Iterator[Item]:
-    """Yield the lines until it ends."""
+def lines_of(run: Run) -> Lines:
+    """Return what makes lines of calls; that arguments have no names is noted."""
     machine = machine_of(run.host) or ""
     arguments = Arguments(run.host, machine)
     if arguments.why_not:
         run.notes.append(arguments.why_not)
-    reader = _Records(Lines(run.options, arguments, machine), machine)
+    return Lines(run.options, arguments, machine)
+
+
+def items(run: Run, collector: Collector, pairing: Pairing) -> Iterator[Item]:
+    """Yield the rows of all calls until it ends."""
+    reader = _Records(pairing, machine_of(run.host) or "")
     # To show a call takes longer than to make it: what has come is taken out of the buffer first.
     waiting: Deque[Union[bytes, LostHere]] = deque()
     lost, last = 0, run.dry_run
@@ -89,7 +95,7 @@ def items(run: Run, collector: Collector) -> Iterator[Item]:
 
 
 class _Records:
-    def __init__(self, lines: Lines, machine: str) -> None:
+    def __init__(self, lines: Pairing, machine: str) -> None:
         self._lines = lines
         self._paths = paths_by_number(machine)
 
@@ -106,7 +112,7 @@ class _Records:
             self._paths.get(number, ()), values[8:], (HEAD_BYTES, HEAD_BYTES + PATH_BYTES)
         ):
             if size:
-                texts[place] = quoted(data[at : at + size], PATH_BYTES)
+                texts[place] = text_of(data[at : at + size], PATH_BYTES)
         if kind == BEGUN:
             name = comm.partition(b"\0")[0].decode("utf-8", "surrogateescape")
             yield from self._lines.begin(Begin(time_ns, name, pid, tid, number, tuple(values[:6]), texts))
