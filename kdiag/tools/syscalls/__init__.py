@@ -67,6 +67,12 @@ TOOL = Tool(
     columns=(("time", 12), ("thread", 23), ("call", 0)),
     mechanisms=(
         ToolMechanism(
+            "bcc",
+            "kdiag.tools.syscalls.by_bcc",
+            ("bcc",),
+            "programs compiled by BCC send what each call is given and what it returns, paths as text",
+        ),
+        ToolMechanism(
             "bpf",
             "kdiag.tools.syscalls.by_bpf",
             ("bpf",),

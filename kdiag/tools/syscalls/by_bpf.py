@@ -32,6 +32,7 @@ from kdiag.tools.syscalls.records import (
     PATHS,
     READ_AT_END,
     SCRATCH,
+    UNREAD,
     fill_paths,
     items,
     lines_of,
@@ -41,8 +42,6 @@ from kdiag.tools.tool import CannotUse, Item
 __all__ = ["plan", "run"]
 
 _NO_WAKEUP = 1
-#: In the number that is kept with a begin: a text could not be read yet.
-_UNREAD = 1 << 15
 #: Places of a begin's parts (kdiag.tools.syscalls.records).
 _NUMBER, _TIME, _TID, _PID, _COMM, _ARGUMENTS, _SIZES = 4, 8, 16, 20, 24, 40, 104
 #: On the stack: a key, the slot of the CPU, which arguments are text, the end.
@@ -79,7 +78,7 @@ def plan(request: Request) -> BpfPlan:
     # What could not be read is read again at the end: the kernel has fetched it by then.
     begin.load(R1, R10, _PLACES, 4)
     begin.jump_if(R1, "==", 0, "all_read")
-    begin.alu("or", R9, _UNREAD)
+    begin.alu("or", R9, UNREAD)
     begin.label("all_read")
     begin.load(R8, R10, _SLOT)
     keep_begin(begin)
@@ -93,8 +92,8 @@ def plan(request: Request) -> BpfPlan:
     end.add(R1, R7)
     end.store(R10, _END + 8, R1)
     end.mov(R1, R9)
-    end.alu("and", R1, _UNREAD)
-    end.alu("and", R9, _UNREAD - 1)
+    end.alu("and", R1, UNREAD)
+    end.alu("and", R9, UNREAD - 1)
     end.store(R10, _END + 4, R9, 4)
     end.jump_if(R1, "==", 0, "read")
     end.call("get_current_pid_tgid")

@@ -52,6 +52,10 @@ class Pairing:
             return
         self._under_way[begun.tid] = begun
 
+    def under_way(self, tid: int) -> Optional[Begin]:
+        """Return the call that a thread is in."""
+        return self._under_way.get(tid)
+
     def texts(self, tid: int, texts: Mapping[int, Text]) -> None:
         """Take what could not be read when a call began."""
         begun = self._under_way.get(tid)

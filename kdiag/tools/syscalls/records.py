@@ -26,6 +26,7 @@ __all__ = [
     "PATH_BYTES",
     "READ_AT_END",
     "SCRATCH",
+    "UNREAD",
     "fill_paths",
     "items",
     "lines_of",
@@ -36,6 +37,8 @@ __all__ = [
 _BEGIN = struct.Struct("=IIQII16s8QII")
 #: End: kind, number, time in ns, result, begin in ns, thread.
 _END = struct.Struct("=IIQqQII")
+#: In the number that is kept with a begin: a text could not be read yet.
+UNREAD = 1 << 15
 BEGUN, READ_AT_END, ENDED = range(3)
 HEAD_BYTES, END_BYTES = _BEGIN.size, _END.size
 PATH_BYTES = 256
