@@ -33,8 +33,14 @@ class BccRequest(NamedTuple):
 
 
 @contextmanager
-def collecting_by_bcc(run: Run, plan_of: Callable[[BccRequest], BccPlan]) -> Iterator[Collector]:
+def collecting_by_bcc(
+    run: Run,
+    plan_of: Callable[[BccRequest], BccPlan],
+    fill: Callable[[Collector], object] = lambda collector: None,
+) -> Iterator[Collector]:
     """Set up and begin; yields the collector, which is stopped and closed at the end.
+
+    ``fill`` may put into the maps what the programs need to know, before they are attached.
 
     Raises :exc:`~kdiag.tools.tool.CannotUse` before it has begun.
     """
@@ -48,6 +54,8 @@ def collecting_by_bcc(run: Run, plan_of: Callable[[BccRequest], BccPlan]) -> Ite
         run.plan += [f"bcc: {each.function} attached to {each.kind}:{each.name}" for each in hooks]
         collector = _nothing() if run.dry_run else collect(run.host, plan, watch, btf)
         with collector:
+            if not run.dry_run:
+                fill(collector)
             collector.attach()
             begin(run, collector)
             try:

@@ -62,6 +62,12 @@ TOOL = Tool(
     ),
     mechanisms=(
         ToolMechanism(
+            "bcc",
+            "kdiag.tools.syscount.by_bcc",
+            ("bcc",),
+            "programs compiled by BCC at the begin and end of each call sum up in the kernel",
+        ),
+        ToolMechanism(
             "bpf",
             "kdiag.tools.syscount.by_bpf",
             ("bpf",),
