@@ -79,21 +79,18 @@ class PathPairing(Pairing):
         machine: str,
         numbers: Mapping[int, PathCall],
         make: Callable[[Found], Any],
-        resolve: Callable[[Begin, Optional[int]], Optional[str]] = lambda begun, result: None,
     ) -> None:
         super().__init__(syscall_options(options, numbers), machine)
         self._numbers = numbers
         self._make = make
         self._wanted: Optional[str] = options["name"]
-        #: Called where no text was read with the call: a mechanism may know the path otherwise.
-        self._resolve = resolve
 
     def row(self, begun: Begin, result: Optional[int], took_ns: Optional[int], *, lost: bool = False) -> Any:
         """Return the tool's row."""
         call = self._numbers[begun.number]
         name = syscall_name(begun.number, self._machine)
         text = begun.texts.get(call.path)
-        path = self._resolve(begun, result) if text is None else _shown(text)
+        path = None if text is None else _shown(text)
         directory = flags = None
         if begun.arguments and not lost:
             if call.directory is not None:

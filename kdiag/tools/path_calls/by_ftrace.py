@@ -3,21 +3,21 @@
 The events have the path's address, not the path. It comes from the first of these that the kernel has:
 
 * since 6.19, the events themselves hold the text;
-* a kretprobe on ``getname_flags``, through which every path comes into the kernel: the text is the kernel's own
-  copy, which is always there (the program's page may not be at the begin of the call);
-* of opens that succeeded, the new descriptor in ``/proc/TID/fd``, looked at some milliseconds later. It may be
-  closed by then, or lead to another file: then its flags differ, as a rule, and no path is shown.
+* a kretprobe on ``getname_flags``, through which every path comes into the kernel: the text is the kernel's
+  own copy, which is always there (the program's page may not be at the begin of the call).
+
+Otherwise there are no paths. Looking in ``/proc/TID/fd`` where a new descriptor leads was tried: by then most
+are closed and used again, for another file.
 """
 
 import errno
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Tuple
 
 from kdiag.ftrace.dynamic_events import DynamicEvents
 from kdiag.ftrace.event import Event
 from kdiag.ftrace.retval import signed_64
 from kdiag.ftrace.session import Session
 from kdiag.ftrace.tracefs import TraceFs, TraceFsError
-from kdiag.host.base import Host, ReadError
 from kdiag.kernel.machine import machine_of
 from kdiag.kernel.syscalls import entry_name
 from kdiag.tools.ftrace_run import Traced, TraceEvent, tracing
@@ -36,14 +36,9 @@ _ENTER, _EXIT = "sys_enter_", "sys_exit_"
 _GETNAME = ("getname_flags", "do_getname")
 _NAME_OF_RESULT = ("name=+0(+0($retval)):string",)
 _NUMBER_FIELD = "__syscall_nr"
-#: Flags that the kernel does not keep with an open file, and one that it adds (``fs/open.c``).
-_NOT_KEPT = 0o100 | 0o200 | 0o400 | 0o1000  # O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC
-_O_LARGEFILE = 0o100000
-_BY_DESCRIPTOR = (
-    "this kernel shows no names with its events, and has no kprobes: of opens that succeed the name is looked up "
-    "in /proc/TID/fd, some milliseconds later; it is missing where the descriptor was closed by then"
+_NO_PATH = (
+    "this kernel's events have addresses of names only (since 6.19 they have names), and it has no kprobes"
 )
-_NOT_AT_ALL = "this kernel shows no names with its events, and has no kprobes"
 
 
 def path_calls(run: Run, calls: Tuple[PathCall, ...], make: Callable[[Found], Any]) -> Iterator[Item]:
@@ -56,33 +51,28 @@ def path_calls(run: Run, calls: Tuple[PathCall, ...], make: Callable[[Found], An
         # Its end first: of a call that is under way only the end would come.
         events.append(TraceEvent(_SYSTEM, _EXIT + name, optional=True))
         events.append(TraceEvent(_SYSTEM, _ENTER + name, optional=True))
-    probes = _Probes(run, any(call.flag_table == "open" for call in numbers.values()))
+    probes = _Probes(run)
     with tracing(run, events, comms=True, user_data=True, set_up=probes.set_up) as traced:
         if run.dry_run:
             return
-        opens = {number: call for number, call in numbers.items() if call.flag_table == "open"}
-        descriptors = _Descriptors(run.host, {} if probes.text else opens)
-        pairing = PathPairing(run.options, machine, numbers, make, descriptors.path)
+        pairing = PathPairing(run.options, machine, numbers, make)
         yield from _rows(traced, pairing, numbers, probes.event)
 
 
 class _Probes:
     """Finds out where texts come from. ``event`` is what the kretprobe is called, if it takes one."""
 
-    def __init__(self, run: Run, opens: bool) -> None:
+    def __init__(self, run: Run) -> None:
         self.event = ""
-        self.text = False
         self._run = run
-        self._opens = opens
 
     def set_up(self, tracefs: TraceFs, session: Session) -> None:
-        if not any(_text_fields(session)):
-            if tracefs.exists("kprobe_events"):
-                self._define(session)
-            if not self.event:
-                self._run.missing["path"] = _BY_DESCRIPTOR if self._opens else _NOT_AT_ALL
-                return
-        self.text = True
+        if any(_text_fields(session)):
+            return
+        if tracefs.exists("kprobe_events"):
+            self._define(session)
+        if not self.event:
+            self._run.missing["path"] = _NO_PATH
 
     def _define(self, session: Session) -> None:
         events = DynamicEvents(session)
@@ -144,25 +134,3 @@ def _fed(
     texts: Dict[int, Text] = {numbers[number].path: Text(told[0])} if told else {}
     comm = "?" if traced.comms is None else traced.comms.of(event.pid)
     yield from pairing.begin(Begin(event.ts_ns, comm, None, event.pid, number, registers, texts))
-
-
-class _Descriptors:
-    """Looks paths up through the descriptors that opens returned."""
-
-    def __init__(self, host: Host, opens: Mapping[int, PathCall]) -> None:
-        self._host = host
-        self._opens = opens
-
-    def path(self, begun: Begin, result: Optional[int]) -> Optional[str]:
-        """Return where a descriptor leads now, if it was opened with the flags of this call."""
-        call = self._opens.get(begun.number)
-        if call is None or call.flags is None or result is None or result < 0:
-            return None
-        try:
-            path = self._host.readlink(f"/proc/{begun.tid}/fd/{result}")
-            info = self._host.read(f"/proc/{begun.tid}/fdinfo/{result}")
-        except ReadError:
-            return None
-        flags = next((line.split()[1] for line in info.splitlines() if line.startswith(b"flags:")), b"-1")
-        asked = begun.arguments[call.flags] & 0xFFFF_FFFF & ~_NOT_KEPT | _O_LARGEFILE
-        return path if int(flags, 8) | _O_LARGEFILE == asked else None

@@ -72,8 +72,8 @@ TOOL = Tool(
     name="statsnoop",
     group="files",
     question="Show which files are asked about, by whom: stat, access, readlink and their kin.",
-    help="stat, lstat, newfstatat, statx, access, faccessat, faccessat2, readlink and readlinkat. With -x only "
-    "failures: what a program looks for and does not find.",
+    help="stat, lstat, newfstatat, statx, access, faccessat, faccessat2, readlink and readlinkat. With -x "
+    "only failures: what a program looks for and does not find.",
     row=StatRow,
     columns=(("time", 12), ("tid", 7), ("comm", 15), ("syscall", 11), ("errno", 8), ("file", 0)),
     mechanisms=(

@@ -2,9 +2,9 @@
 
 from typing import Iterator
 
-from kdiag.tools.statsnoop import CALLS, row_of
 from kdiag.tools.path_calls.by_ftrace import path_calls
 from kdiag.tools.run import Run
+from kdiag.tools.statsnoop import CALLS, row_of
 from kdiag.tools.tool import Item
 
 __all__ = ["run"]
