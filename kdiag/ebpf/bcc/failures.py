@@ -18,6 +18,7 @@ _PACKAGE = (
 _PRIVILEGE = "run as root (CAP_BPF and CAP_PERFMON)"
 _POLICY = "whoever set that policy has to allow it; most of it takes another boot"
 _OWN_HEADERS = "let kdiag use its own headers, as it does unless told otherwise"
+_BPF_INSTEAD = "the mechanism bpf, which reads the kernel through typed pointers"
 _DEFECT = "a defect of kdiag: report it; the other mechanisms do not need BCC"
 
 
@@ -67,7 +68,7 @@ _CAUSES: Tuple[_Cause, ...] = (
     _Cause(
         r"(unknown func|cannot use helper) bpf_probe_read(_kernel|_str|_kernel_str)?#",
         "programs may not copy kernel memory here, as under lockdown=confidentiality",
-        "the mechanism bpf, which reads the kernel through typed pointers",
+        _BPF_INSTEAD,
     ),
     _Cause(
         r"Need super-user privileges|Failed to load program: Operation not permitted",
@@ -176,7 +177,8 @@ def failure_of(
                 reason, remedy = "this takes root", _PRIVILEGE
             break
     if kernel_log:
-        reason, remedy = f"{reason} ({kernel_log[-1]})", _POLICY
+        reason = f"{reason} ({kernel_log[-1]})"
+        remedy = remedy if remedy == _BPF_INSTEAD else _POLICY
     return BccError(step, errno or None, reason, remedy, whole, tuple(kernel_log))
 
 

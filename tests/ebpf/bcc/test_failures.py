@@ -149,6 +149,14 @@ def test_the_kernels_own_reason_is_told() -> None:
     assert failed.kernel_log == (LOCKDOWN,)
 
 
+def test_what_lockdown_refuses_to_bcc_another_mechanism_may_do() -> None:
+    text = "program of this type cannot use helper bpf_probe_read_kernel#113\nprocessed 7 insns (limit 1)\n"
+    said = "Lockdown: python3: use of bpf to read kernel RAM is restricted; see man kernel_lockdown.7"
+    failed = failure_of("load", "Exception: x", errno.EINVAL, text, euid=0, kernel_log=[said])
+    assert failed.reason.endswith(f"({said})")
+    assert failed.remedy == "the mechanism bpf, which reads the kernel through typed pointers"
+
+
 def test_braces_in_what_was_printed_are_no_format() -> None:
     failed = failure_of("x", "E: {0} {x}", None, "could not open bpf map: {y}", euid=0)
     assert failed.reason == "the kernel does not make the map {y}"
