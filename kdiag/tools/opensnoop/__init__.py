@@ -76,6 +76,12 @@ TOOL = Tool(
     columns=(("time", 12), ("tid", 7), ("comm", 15), ("fd", 4), ("errno", 8), ("flags", 22), ("file", 0)),
     mechanisms=(
         ToolMechanism(
+            "bcc",
+            "kdiag.tools.opensnoop.by_bcc",
+            ("bcc",),
+            "programs at begin and end of each call send the path and the result",
+        ),
+        ToolMechanism(
             "bpf",
             "kdiag.tools.opensnoop.by_bpf",
             ("bpf",),

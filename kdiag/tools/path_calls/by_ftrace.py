@@ -36,9 +36,7 @@ _ENTER, _EXIT = "sys_enter_", "sys_exit_"
 _GETNAME = ("getname_flags", "do_getname")
 _NAME_OF_RESULT = ("name=+0(+0($retval)):string",)
 _NUMBER_FIELD = "__syscall_nr"
-_NO_PATH = (
-    "this kernel's events have addresses of names only (since 6.19 they have names), and it has no kprobes"
-)
+_NO_PATH = "its events have addresses, and names only since 6.19; and this kernel has no kprobes"
 
 
 def path_calls(run: Run, calls: Tuple[PathCall, ...], make: Callable[[Found], Any]) -> Iterator[Item]:

@@ -78,6 +78,12 @@ TOOL = Tool(
     columns=(("time", 12), ("tid", 7), ("comm", 15), ("syscall", 11), ("errno", 8), ("file", 0)),
     mechanisms=(
         ToolMechanism(
+            "bcc",
+            "kdiag.tools.statsnoop.by_bcc",
+            ("bcc",),
+            "programs at begin and end of each call send the path and the result",
+        ),
+        ToolMechanism(
             "bpf",
             "kdiag.tools.statsnoop.by_bpf",
             ("bpf",),
