@@ -12,6 +12,7 @@ from kdiag.ebpf.assembler import R0, R1, R2, R3, R4, R6, R7, R8, R9, R10, Assemb
 from kdiag.ebpf.program import ProgramSpec
 from kdiag.ftrace.places import Place
 from kdiag.tools.bpf_run import BpfPlan, Request
+from kdiag.tools.duration_programs import add_duration
 from kdiag.tools.funclatency import UNITS_NS
 from kdiag.tools.funclatency.maps import DEPTH, TIMES, UNDER_WAY, summaries
 from kdiag.tools.function_places import function_places
@@ -118,19 +119,7 @@ def _leave(way: Way, request: Request, index: Optional[int], unit_ns: int) -> Co
     pieces.lookup(a, TIMES.name, _KEY + 4)
     a.jump_if(R0, "==", 0, "out")
     a.mov(R6, R0)  # the context is not needed any more
-    pieces.add(a, R6, 0, 1)
-    pieces.add(a, R6, 8, R9)
-    a.load(R1, R6, 16)
-    a.jump_if(R1, ">=", R9, "shorter")
-    a.store(R6, 16, R9)
-    a.label("shorter")
-    if unit_ns > 1:
-        a.alu("div", R9, unit_ns)
-    pieces.slot_of(a, R9, R7, R8)
-    a.alu("and", R7, 63)
-    a.alu("lsh", R7, 3)
-    a.add(R6, R7)
-    pieces.add(a, R6, 24, 1)
+    add_duration(a, unit_ns)
     pieces.end(a)
     return a.code()
 

@@ -10,9 +10,10 @@ from kdiag.ftrace.event import Event
 from kdiag.ftrace.places import Catalogue, Place, define
 from kdiag.ftrace.session import Session
 from kdiag.ftrace.tracefs import TraceFs
+from kdiag.tools.durations import NONE, Durations
 from kdiag.tools.ftrace_run import tracing
 from kdiag.tools.funclatency import UNITS_NS
-from kdiag.tools.funclatency.times import Times, summary_of
+from kdiag.tools.funclatency.times import summary_of
 from kdiag.tools.function_places import function_places
 from kdiag.tools.run import Run
 from kdiag.tools.tool import CannotUse, Item
@@ -68,7 +69,7 @@ class _Pairing:
     def __init__(self, unit_ns: int) -> None:
         self._unit_ns = unit_ns
         self._under_way: Dict[Tuple[int, Place], List[Tuple[int, int]]] = {}
-        self._times: Dict[str, Times] = {}
+        self._times: Dict[str, Durations] = {}
 
     def feed(self, event: Event, place: Place, enters: bool) -> None:
         """Take an event of a place."""
@@ -81,16 +82,10 @@ class _Pairing:
         elif calls:
             self._add(str(place), event.ts_ns - calls.pop()[1])
 
-    def take(self) -> List[Times]:
+    def take(self) -> Dict[str, Durations]:
         """Return what was timed since the last time."""
-        times, self._times = list(self._times.values()), {}
+        times, self._times = self._times, {}
         return times
 
     def _add(self, name: str, time_ns: int) -> None:
-        past = self._times.get(name, Times(name, 0, 0, 0, {}))
-        slots = dict(past.slots)
-        slot = (time_ns // self._unit_ns).bit_length()
-        slots[slot] = slots.get(slot, 0) + 1
-        self._times[name] = Times(
-            name, past.calls + 1, past.total_ns + time_ns, max(past.max_ns or 0, time_ns), slots
-        )
+        self._times[name] = self._times.get(name, NONE).plus(time_ns, self._unit_ns)

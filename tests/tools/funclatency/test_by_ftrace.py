@@ -19,7 +19,7 @@ def feed(pairing: _Pairing, *points: str) -> None:
 
 
 def times(pairing: _Pairing) -> Dict[str, Tuple[int, int, Optional[int]]]:
-    return {each.place: (each.calls, each.total_ns // 1000, each.max_ns) for each in pairing.take()}
+    return {name: (each.number, each.total_ns // 1000, each.max_ns) for name, each in pairing.take().items()}
 
 
 def test_returns_belong_to_the_entry_of_their_thread_and_function() -> None:

@@ -4,8 +4,9 @@ from typing import Dict, List
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdiag.tools.funclatency.maps import times_in
-from kdiag.tools.funclatency.times import Times, summary_of
+from kdiag.tools.duration_programs import durations_in
+from kdiag.tools.durations import Durations, durations_of
+from kdiag.tools.funclatency.times import summary_of
 
 
 def value(times_ns: List[int], unit_ns: int = 1000) -> bytes:
@@ -22,16 +23,16 @@ calls = st.lists(st.integers(0, 10**12), max_size=20)
 @given(st.lists(calls, min_size=1, max_size=4))
 def test_all_cpus_are_put_together(cpus: List[List[int]]) -> None:
     every = [each for cpu in cpus for each in cpu]
-    found = times_in("f", [value(cpu) for cpu in cpus])
-    assert (found.calls, found.total_ns, found.max_ns) == (len(every), sum(every), max(every, default=0))
+    found = durations_in([value(cpu) for cpu in cpus])
+    assert (found.number, found.total_ns, found.max_ns) == (len(every), sum(every), max(every, default=0))
     assert sum(found.slots.values()) == len(every)
 
 
 @given(calls, calls)
 def test_an_interval_has_what_came_after_the_last_one(before: List[int], after: List[int]) -> None:
-    past, now = times_in("f", [value(before)]), times_in("f", [value(before + after)])
+    past, now = durations_in([value(before)]), durations_in([value(before + after)])
     found = now.since(past)
-    assert (found.calls, found.total_ns, found.max_ns) == (len(after), sum(after), None)
+    assert (found.number, found.total_ns, found.max_ns) == (len(after), sum(after), None)
     expected: Dict[int, int] = {}
     for each in after:
         slot = (each // 1000).bit_length()
@@ -39,13 +40,19 @@ def test_an_interval_has_what_came_after_the_last_one(before: List[int], after: 
     assert {slot: count for slot, count in found.slots.items() if count} == expected
 
 
+@given(calls, calls)
+def test_several_together_are_as_one(left: List[int], right: List[int]) -> None:
+    together = durations_of([durations_in([value(left)]), durations_in([value(right)])])
+    assert together == durations_in([value(left + right)])
+
+
 def test_most_time_comes_first_and_what_was_not_called_is_left_out() -> None:
     found = summary_of(
-        [
-            Times("short", 10, 10_000, 2000, {1: 10}),
-            Times("quiet", 0, 0, 0, {}),
-            Times("long", 1, 90_000, 90_000, {7: 1}),
-        ],
+        {
+            "short": Durations(10, 10_000, 2000, {1: 10}),
+            "quiet": Durations(0, 0, 0, {}),
+            "long": Durations(1, 90_000, 90_000, {7: 1}),
+        },
         "us",
         1.0,
         3.5,
