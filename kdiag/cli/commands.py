@@ -9,7 +9,6 @@ import click
 from kdiag import __version__
 from kdiag.cli import quick
 from kdiag.cli.options import CHECK, SNAPSHOT, Option
-from kdiag.cli.run import RUNNERS, run_explain, run_files, run_record
 from kdiag.tools.family import TOOLS
 
 __all__ = ["LAZY", "command_group", "command_names", "run_with_click"]
@@ -55,6 +54,8 @@ def _parameter(option: Option) -> click.Option:
 
 def _command(name: str, options: Tuple[Option, ...], text: str) -> click.Command:
     def call(**values: Any) -> int:
+        from kdiag.cli.run import RUNNERS  # what it needs takes as long to load as a tool to start
+
         return RUNNERS[name](values)
 
     return click.Command(name, params=[_parameter(each) for each in options], callback=call, help=text)
@@ -65,6 +66,8 @@ def _command(name: str, options: Tuple[Option, ...], text: str) -> click.Command
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def _explain(check_id: Optional[str], as_json: bool) -> int:
     """Say what a check means: formula, thresholds and their source, and what to do. Without ID: list all."""
+    from kdiag.cli.run import run_explain
+
     return run_explain(check_id, as_json)
 
 
@@ -72,6 +75,8 @@ def _explain(check_id: Optional[str], as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def _files(as_json: bool) -> int:
     """List every kernel file that kdiag reads: parser, since which kernel, privilege, cost."""
+    from kdiag.cli.run import run_files
+
     return run_files(as_json)
 
 
@@ -91,6 +96,8 @@ def _record(folder: str, root: str, interval: float) -> int:
 
     The recording holds names of processes, mounts and interfaces as they are; nothing is hidden.
     """
+    from kdiag.cli.run import run_record
+
     return run_record(folder, root, interval)
 
 
