@@ -7,6 +7,7 @@ from bench.claims import Claim, Report, Table, ratio, slope
 from bench.decoding import decoding
 from bench.forks import forks
 from bench.measure import Series
+from bench.ready import ready
 from bench.rounds import LARGEST, SIZES, TYPICAL, AtSize, Rounds
 from bench.tracing import tracing
 
@@ -115,4 +116,5 @@ PARTS: Dict[str, Callable[[Rounds], Report]] = {
     "breakdown": breakdown,
     "decoding": decoding,
     "tracing": tracing,
+    "ready": ready,
 }

@@ -3,6 +3,7 @@
 import pytest
 
 from bench.measure import CannotMeasure
+from bench.ready import nanoseconds_in
 from bench.tracing import _WAYS, _lost, dd_seconds
 
 
@@ -22,3 +23,13 @@ def test_losses_are_read_from_the_document() -> None:
 
 def test_kdiag_and_the_loop_without_it_take_turns_with_every_peer() -> None:
     assert {"untraced", "kdiag", "bare", "perf stat", "perf trace", "strace", "bpftrace"} <= set(_WAYS)
+
+
+def test_every_mechanism_of_syscount_takes_turns() -> None:
+    assert {"kdiag bpf", "kdiag counts", "kdiag ftrace", "kdiag bcc", "perf begins"} <= set(_WAYS)
+
+
+def test_the_time_of_date_is_found_among_other_output() -> None:
+    assert nanoseconds_in('{\n"x": 1}\n1795000000123456789\n') == 1795000000123456789
+    with pytest.raises(CannotMeasure, match="nothing"):
+        nanoseconds_in("nothing")
