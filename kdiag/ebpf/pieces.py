@@ -32,6 +32,7 @@ __all__ = [
     "submit",
     "unless_watched",
     "update",
+    "update_from",
 ]
 
 #: Threads that are traced, by id; filled before the start, and by :func:`following_programs`.
@@ -102,6 +103,16 @@ def update(a: Assembler, map_name: str, key_at: int, value_at: int, flags: int =
     a.add(R2, key_at)
     a.mov(R3, R10)
     a.add(R3, value_at)
+    a.mov(R4, flags)
+    a.map(R1, map_name)
+    a.call("map_update_elem")
+
+
+def update_from(a: Assembler, map_name: str, key_at: int, value: Reg, flags: int = _BPF_ANY) -> None:
+    """Set an entry to what a register points to; r0 is negative where it does not fit."""
+    a.mov(R3, value)
+    a.mov(R2, R10)
+    a.add(R2, key_at)
     a.mov(R4, flags)
     a.map(R1, map_name)
     a.call("map_update_elem")

@@ -18,6 +18,7 @@ TOOLS: Dict[str, Tuple[str, str]] = {
     "funclatency": ("kdiag.tools.funclatency", "show how long calls of functions take, as histograms"),
     "funccount": ("kdiag.tools.funccount", "count calls of functions, of the kernel or of programs"),
     "opensnoop": ("kdiag.tools.opensnoop", "show which files are opened or looked for"),
+    "runqlat": ("kdiag.tools.runqlat", "show how long tasks that could run wait for a CPU"),
     "statsnoop": ("kdiag.tools.statsnoop", "show which files are asked about: stat, access, readlink"),
     "syscalls": ("kdiag.tools.syscalls", "show each system call: whose, what, how long"),
     "syscount": ("kdiag.tools.syscount", "count system calls: how often, how long, how many fail"),
