@@ -33,6 +33,8 @@ class Sum(NamedTuple):
         >>> Sum(2, {}, 300, 200, {16: 1, 96: 1}).at_share(0.99)
         33
         """
+        if not self.buckets:
+            return None
         # Read while calls go on, they may be some more or fewer than ``calls``.
         wanted, seen = share * sum(self.buckets.values()), 0
         for bucket in sorted(self.buckets):
