@@ -30,6 +30,7 @@ __all__ = [
     "lookup",
     "slot_of",
     "submit",
+    "submit_from",
     "unless_watched",
     "update",
     "update_from",
@@ -188,10 +189,16 @@ def slot_of(a: Assembler, value: Reg, slot: Reg, scratch: Reg) -> None:
 
 def submit(a: Assembler, at: int, size: int, loss_at: int) -> None:
     """Send ``size`` bytes of the stack at ``at`` as an event; one that does not fit is counted."""
-    sent = a.unique("sent")
-    a.map(R1, EVENTS.name)
     a.mov(R2, R10)
     a.add(R2, at)
+    submit_from(a, R2, size, loss_at)
+
+
+def submit_from(a: Assembler, data: Reg, size: int, loss_at: int) -> None:
+    """Send ``size`` bytes that a register points to as an event; one that does not fit is counted."""
+    sent = a.unique("sent")
+    a.mov(R2, data)
+    a.map(R1, EVENTS.name)
     a.mov(R3, size)
     a.mov(R4, 0)
     a.call("ringbuf_output")

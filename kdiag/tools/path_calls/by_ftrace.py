@@ -27,7 +27,7 @@ from kdiag.tools.syscalls.arguments import Text
 from kdiag.tools.syscalls.lines import Begin
 from kdiag.tools.tool import Item, LostHere
 
-__all__ = ["path_calls"]
+__all__ = ["NameProbe", "path_calls"]
 
 _SYSTEM = "syscalls"
 _ENTER, _EXIT = "sys_enter_", "sys_exit_"
@@ -49,7 +49,7 @@ def path_calls(run: Run, calls: Tuple[PathCall, ...], make: Callable[[Found], An
         # Its end first: of a call that is under way only the end would come.
         events.append(TraceEvent(_SYSTEM, _EXIT + name, optional=True))
         events.append(TraceEvent(_SYSTEM, _ENTER + name, optional=True))
-    probes = _Probes(run)
+    probes = NameProbe(run)
     with tracing(run, events, comms=True, user_data=True, set_up=probes.set_up) as traced:
         if run.dry_run:
             return
@@ -57,7 +57,7 @@ def path_calls(run: Run, calls: Tuple[PathCall, ...], make: Callable[[Found], An
         yield from _rows(traced, pairing, numbers, probes.event)
 
 
-class _Probes:
+class NameProbe:
     """Finds out where texts come from. ``event`` is what the kretprobe is called, if it takes one."""
 
     def __init__(self, run: Run) -> None:
@@ -65,6 +65,7 @@ class _Probes:
         self._run = run
 
     def set_up(self, tracefs: TraceFs, session: Session) -> None:
+        """Define it, unless the events have the names themselves."""
         if any(_text_fields(session)):
             return
         if tracefs.exists("kprobe_events"):
