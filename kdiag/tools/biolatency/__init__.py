@@ -45,6 +45,12 @@ TOOL = Tool(
     ),
     mechanisms=(
         ToolMechanism(
+            "bcc",
+            "kdiag.tools.biolatency.by_bcc",
+            ("bcc",),
+            "programs at issue and completion of each request take the time in the kernel",
+        ),
+        ToolMechanism(
             "bpf",
             "kdiag.tools.biolatency.by_bpf",
             ("bpf",),

@@ -53,6 +53,12 @@ TOOL = Tool(
     ),
     mechanisms=(
         ToolMechanism(
+            "bcc",
+            "kdiag.tools.biosnoop.by_bcc",
+            ("bcc",),
+            "programs at making, issue and completion of each request",
+        ),
+        ToolMechanism(
             "bpf",
             "kdiag.tools.biosnoop.by_bpf",
             ("bpf",),
