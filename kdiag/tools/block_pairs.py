@@ -13,7 +13,7 @@ Events do not tell which request they are of, so it is found by ``(dev, sector)`
   partition), or become part of another (``block_rq_merge``, since 5.11).
 """
 
-from typing import Callable, Container, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from kdiag.ftrace.event import Event
 from kdiag.records import NamedTuple
@@ -63,13 +63,13 @@ class _UnderWay:
 
 
 class BlockPairs:
-    """Feed events in the order of time. ``watched`` are the threads that are of interest, ``None`` for all.
+    """Feed events in the order of time. ``watches`` tells whether a thread is of interest.
 
     ``merges_told`` says whether the kernel tells of requests that become part of others.
     """
 
-    def __init__(self, watched: Optional[Container[int]], *, merges_told: bool) -> None:
-        self._watched = watched
+    def __init__(self, watches: Callable[[int], bool], *, merges_told: bool) -> None:
+        self._watches = watches
         self._merges_told = merges_told
         self._queued: Dict[_Key, List[_UnderWay]] = {}
         self._issued: Dict[_Key, List[_UnderWay]] = {}
@@ -155,7 +155,7 @@ class BlockPairs:
         )
 
     def _new(self, event: Event) -> _UnderWay:
-        return _UnderWay(event, self._watched is None or event.pid in self._watched)
+        return _UnderWay(event, self._watches(event.pid))
 
     def _forget_inside(self, key: _Key, sectors: int) -> None:
         """Forget what was queued at sectors of a request that is issued now: it became part of it."""

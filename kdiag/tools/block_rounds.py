@@ -6,17 +6,16 @@ followed here, by ``task:task_newtask``.
 
 import time
 from contextlib import contextmanager
-from typing import Iterator, List, Optional, Set
+from typing import Iterator, List
 
-from kdiag.ftrace.event import Event
 from kdiag.ftrace.instance import pids_are_the_kernels
 from kdiag.ftrace.session import Session
-from kdiag.ftrace.thread_groups import NEW_TASK, ThreadGroups
 from kdiag.ftrace.tracefs import TraceFs
 from kdiag.tools.block_pairs import BlockPairs, BlockRequest
 from kdiag.tools.block_pending import pending_notes
 from kdiag.tools.ftrace_run import Traced, TraceEvent, tracing
 from kdiag.tools.run import Run
+from kdiag.tools.threads import Threads
 from kdiag.tools.tool import CannotUse
 
 __all__ = ["RequestRounds", "tracing_requests"]
@@ -26,26 +25,23 @@ _ALWAYS = ("block_rq_issue", "block_rq_complete", "block_rq_requeue")
 
 
 class RequestRounds:
-    """Requests as they complete; threads of the target and what they make are ``watched``."""
+    """Requests as they complete; ``threads`` are those of the target and what they make."""
 
-    def __init__(
-        self, run: Run, traced: Traced, watched: Optional[Set[int]], groups: Optional[ThreadGroups]
-    ) -> None:
+    def __init__(self, run: Run, traced: Traced) -> None:
+        self.threads = Threads(run)
         self._run = run
         self._traced = traced
-        self._watched = watched
-        self._groups = groups
+        # Without a target all requests count, kdiag's own and those of the idle task, too.
+        watches = (lambda tid: True) if run.target is None else self.threads.watches
         merges_told = traced.session.instance.exists(f"events/{_SYSTEM}/{_MERGED}")
-        self._pairs = BlockPairs(watched, merges_told=merges_told)
+        self._pairs = BlockPairs(watches, merges_told=merges_told)
 
     def rounds(self) -> Iterator[List[BlockRequest]]:
         """Yield the watched requests that completed in each round of reading."""
         for events in self._traced.rounds():
             done = []
             for event in events:
-                if event.name == NEW_TASK:
-                    self._follow(event)
-                    continue
+                self.threads.feed(event)
                 request = self._pairs.feed(event)
                 if request is not None and request.watched:
                     done.append(request)
@@ -56,35 +52,21 @@ class RequestRounds:
         if not self._traced.session.lost():
             self._run.notes += pending_notes(self._pairs.pending_ns(), time.monotonic_ns())
 
-    def _follow(self, event: Event) -> None:
-        if self._groups is not None:
-            self._groups.feed(event)
-        if self._watched is None:
-            return
-        if event.pid in self._watched:
-            self._watched.add(event.fields["pid"])
-        else:
-            self._watched.discard(event.fields["pid"])
-
 
 @contextmanager
-def tracing_requests(
-    run: Run, *, from_queue: bool, groups: Optional[ThreadGroups] = None
-) -> Iterator[RequestRounds]:
-    """Trace requests; ``from_queue`` asks for when they were queued, and by whom; ``groups`` learn of
-    new threads.
+def tracing_requests(run: Run, *, from_queue: bool) -> Iterator[RequestRounds]:
+    """Trace requests; ``from_queue`` asks for when they were queued, and by whom.
 
     Raises :exc:`~kdiag.tools.tool.CannotUse` before it has begun.
     """
-    target = run.target
-    if target is not None and not pids_are_the_kernels(run.host):
+    if run.target is not None and not pids_are_the_kernels(run.host):
         raise CannotUse(
             "threads cannot be followed from within a PID namespace of one's own",
             "mount the host's /proc (as /host/proc) and give --root /host, or trace all processes",
         )
 
     def set_up(tracefs: TraceFs, session: Session) -> None:
-        if not from_queue and target is None:
+        if not from_queue and run.target is None:
             return
         exists = session.instance.exists
         made = exists(f"events/{_SYSTEM}/{_MADE}")
@@ -94,11 +76,5 @@ def tracing_requests(
             session.enable(_SYSTEM, _MERGED)
 
     events = [TraceEvent(_SYSTEM, event) for event in _ALWAYS]
-    if target is not None or groups is not None:
-        events.append(TraceEvent("task", "task_newtask"))
-    watched = None if target is None else set(target.tids())
-    with tracing(run, events, everybody=True, set_up=set_up) as traced:
-        if target is not None and watched is not None:
-            # Those that were born before the events were on; what is born later, is seen.
-            watched.update(target.tids())
-        yield RequestRounds(run, traced, watched, groups)
+    with tracing(run, events, comms=True, everybody=True, set_up=set_up) as traced:
+        yield RequestRounds(run, traced)

@@ -9,6 +9,7 @@ from kdiag.ebpf.maps import Map, MapSpec
 from kdiag.tools.biolatency.times import Key, Times, summary_of
 from kdiag.tools.block_pending import pending_notes
 from kdiag.tools.block_programs import DISK_BYTES, REQUESTS, issued_and_pending
+from kdiag.tools.durations import Durations
 from kdiag.tools.run import Run
 from kdiag.tools.tool import Summary
 
@@ -30,7 +31,8 @@ def times_in(values: Sequence[bytes]) -> Times:
     parts = [_VALUE.unpack(value) for value in values]
     sums = [sum(column) for column in zip(*parts)]
     slots = {slot: count for slot, count in enumerate(sums[HEAD:]) if count}
-    return Times(sums[0], sums[1], sums[2], sums[3], max(part[4] for part in parts), slots)
+    durations = Durations(sums[0], sums[3], max(part[4] for part in parts), slots)
+    return Times(durations, sums[1], sums[2])
 
 
 def summaries(run: Run, collector: Collector, letters_of: Callable[[int], str]) -> Iterator[Summary]:

@@ -3,7 +3,6 @@
 import time
 from typing import Iterator
 
-from kdiag.ftrace.thread_groups import ThreadGroups
 from kdiag.kernel.errno_names import name_of
 from kdiag.tools.biosnoop import BlockRow
 from kdiag.tools.biosnoop.rows import is_wanted, leave_out_queue
@@ -11,6 +10,7 @@ from kdiag.tools.block_disks import DiskNames
 from kdiag.tools.block_pairs import BlockRequest
 from kdiag.tools.block_rounds import tracing_requests
 from kdiag.tools.run import Run
+from kdiag.tools.threads import Threads
 from kdiag.tools.tool import Item
 
 __all__ = ["run"]
@@ -19,12 +19,12 @@ __all__ = ["run"]
 def run(run: Run) -> Iterator[Item]:
     """Show requests until it ends."""
     leave_out_queue(run)
-    disks, groups = DiskNames(run.host), ThreadGroups(run.host)
-    with tracing_requests(run, from_queue=True, groups=groups) as traced:
+    disks = DiskNames(run.host)
+    with tracing_requests(run, from_queue=True) as traced:
         begun_ns = time.monotonic_ns()
         for requests in traced.rounds():
             for request in requests:
-                row = _row(request, disks, groups, begun_ns, with_queue=run.options["queue"])
+                row = _row(request, disks, traced.threads, begun_ns, with_queue=run.options["queue"])
                 if is_wanted(run, row):
                     yield row
         if not run.dry_run:
@@ -32,11 +32,11 @@ def run(run: Run) -> Iterator[Item]:
 
 
 def _row(
-    request: BlockRequest, disks: DiskNames, groups: ThreadGroups, begun_ns: int, *, with_queue: bool
+    request: BlockRequest, disks: DiskNames, threads: Threads, begun_ns: int, *, with_queue: bool
 ) -> BlockRow:
     return BlockRow(
         (request.done_ns - begun_ns) / 1e9,
-        groups.of(request.tid),
+        threads.process_of(request.tid),
         request.tid,
         request.comm,
         disks.of(request.dev),
