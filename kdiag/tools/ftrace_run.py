@@ -47,37 +47,40 @@ class Traced:
         self._run = run
         self._own = None if everybody or run.target is not None else run.host.facts.reader_pid
 
-    def rounds(self) -> Iterator[List[Event]]:
+    def rounds(self) -> Iterator[Iterator[Event]]:
         """Yield the events of each round of reading, in the order of time, kdiag's own left out.
 
-        Ask :meth:`kdiag.tools.run.Run.tick` after each round. Loss within them is in ``run.lost`` at the end;
-        for its place in a stream see :meth:`rounds_with_loss`.
+        ``comms`` knows names as they were at the event that was taken last. Ask
+        :meth:`kdiag.tools.run.Run.tick` after each round. Loss within them is in ``run.lost`` at the end; for
+        its place in a stream see :meth:`rounds_with_loss`.
         """
         for items in self._rounds():
-            yield [each for each in items if isinstance(each, Event) and each.pid != self._own]
+            yield (each for each in self._named(items) if isinstance(each, Event))
 
-    def rounds_with_loss(self) -> Iterator[List[Union[Event, LostHere]]]:
+    def rounds_with_loss(self) -> Iterator[Iterator[Union[Event, LostHere]]]:
         """Do as :meth:`rounds`, with a :class:`~kdiag.tools.tool.LostHere` where events are missing."""
         for items in self._rounds():
-            yield [
-                LostHere(each.events) if isinstance(each, LostRecord) else each
-                for each in items
-                if isinstance(each, LostRecord) or each.pid != self._own
-            ]
+            yield self._named(items)
+
+    def _named(self, items: List[Union[Event, LostRecord]]) -> Iterator[Union[Event, LostHere]]:
+        """Yield what is to be seen, and learn from each event after it was."""
+        for each in items:
+            if isinstance(each, LostRecord):
+                yield LostHere(each.events)
+                continue
+            if each.pid != self._own:
+                yield each
+            if self.comms is not None:
+                self.comms.feed(each)
 
     def _rounds(self) -> Iterator[List[Union[Event, LostRecord]]]:
-        session, comms = self.session, self.comms
+        session = self.session
         if session.instance.planned:
             return
         reader = EventReader(session.formats.values(), session.page_layout)
         target = self._run.target
         wake = None if target is None else target.pidfd()
-        for items in live_rounds(reader, session.chunks(self._run.ending, _ROUND_S, wake=wake)):
-            yield items
-            if comms is not None:
-                for each in items:
-                    if isinstance(each, Event):
-                        comms.feed(each)
+        yield from live_rounds(reader, session.chunks(self._run.ending, _ROUND_S, wake=wake))
 
 
 @contextmanager

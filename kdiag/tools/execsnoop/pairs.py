@@ -37,6 +37,12 @@ class Pairs:
             self._first_ns = begun.time_ns
         self._under_way[begun.pid] = begun
 
+    def path(self, pid: int, path: Optional[str]) -> None:
+        """Take the path of the execution that a process asks for, if none is known yet."""
+        begun = self._under_way.get(pid)
+        if begun is not None and begun.path is None:
+            self._under_way[pid] = begun._replace(path=path)
+
     def done(
         self, pid: int, parent_pid: Optional[int], comm: str, path: Optional[str] = None
     ) -> Iterator[ExecRow]:
