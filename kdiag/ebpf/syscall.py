@@ -14,6 +14,7 @@ import os
 import resource
 import struct
 from contextlib import suppress
+from functools import cache
 from typing import Mapping, Tuple
 
 __all__ = [
@@ -112,8 +113,13 @@ def raise_memlock() -> None:
             return
 
 
+@cache
+def _machine() -> str:
+    return os.uname().machine
+
+
 def _call(which: int, step: str, *arguments: object) -> int:
-    machine = os.uname().machine
+    machine = _machine()
     if machine not in _NUMBERS:
         raise NotImplementedError(f"the number of this system call on {machine} is not known")
     result: int = _libc.syscall(ctypes.c_long(_NUMBERS[machine][which]), *arguments)
