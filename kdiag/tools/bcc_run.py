@@ -50,7 +50,7 @@ def collecting_by_bcc(
         btf = read_btf(run.host)
         plan = plan_of(BccRequest(btf, machine_of(run.host) or "", run.options))
         watch = Watch(run.target is not None, own_tgid(run))
-        hooks = (*(FOLLOWING_HOOKS if watch.follow else ()), *plan.hooks)
+        hooks = (*plan.hooks, *(FOLLOWING_HOOKS if watch.follow else ()))
         run.plan += [f"bcc: {each.function} attached to {each.kind}:{each.name}" for each in hooks]
         collector = _nothing() if run.dry_run else collect(run.host, plan, watch, btf)
         with collector:

@@ -73,7 +73,8 @@ def _loaded(run: Run, plan_of: Callable[[Request], BpfPlan]) -> Iterator[Collect
         follow = run.target is not None
         watch = Watch(follow, own_tgid(run))
         plan = plan_of(Request(watch, btf, machine_of(run.host) or "", run.options))
-        programs: List[ProgramSpec] = [*(following_programs(btf) if follow else ()), *plan.programs]
+        # At the end of a thread, what is to be told of it comes before it is forgotten.
+        programs: List[ProgramSpec] = [*plan.programs, *(following_programs(btf) if follow else ())]
         maps = (*watch.maps, LOSSES, *plan.maps)
         run.plan += [f"bpf: map {each.name}: {each.kind}, {each.max_entries} entries" for each in maps]
         run.plan += [

@@ -16,6 +16,7 @@ TOOLS: Dict[str, Tuple[str, str]] = {
     "biosnoop": ("kdiag.tools.biosnoop", "show each request to a disk: whose, what, how long"),
     "biolatency": ("kdiag.tools.biolatency", "show how long requests to disks take, as histograms"),
     "execsnoop": ("kdiag.tools.execsnoop", "show which programs are executed, with their arguments"),
+    "exitsnoop": ("kdiag.tools.exitsnoop", "show which processes end, how, and how long they lived"),
     "funclatency": ("kdiag.tools.funclatency", "show how long calls of functions take, as histograms"),
     "funccount": ("kdiag.tools.funccount", "count calls of functions, of the kernel or of programs"),
     "opensnoop": ("kdiag.tools.opensnoop", "show which files are opened or looked for"),

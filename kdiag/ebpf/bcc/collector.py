@@ -62,7 +62,8 @@ def collect(
         follow_pid_offset=pid_offset,
         events=_event_buffer(cpus) if plan.events else None,
     )
-    hooks = (*(FOLLOWING_HOOKS if watch.follow else ()), *plan.hooks)
+    # At the end of a thread, what is to be told of it comes before it is forgotten.
+    hooks = (*plan.hooks, *(FOLLOWING_HOOKS if watch.follow else ()))
     process = load(BccProgram(PRELUDE + plan.text, (*cflags, *plan.cflags), hooks), headers=headers)
     maps: Dict[str, Map] = {}
     try:
