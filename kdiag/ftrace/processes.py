@@ -9,6 +9,7 @@ import struct
 from typing import Callable, Dict, Mapping, Optional, Tuple
 
 from kdiag.ftrace.event_format import EventFormat, PageLayout
+from kdiag.ftrace.instance import pids_are_the_kernels
 from kdiag.host.base import Host, ReadError
 
 __all__ = ["TASK_EVENTS", "Processes"]
@@ -23,6 +24,8 @@ class Processes:
 
     def __init__(self, host: Host, formats: Mapping[int, EventFormat], layout: PageLayout) -> None:
         self._host = host
+        #: In a PID namespace of one's own, /proc has other ids than the records.
+        self._ids_are_the_kernels = pids_are_the_kernels(host)
         self._process: Dict[int, int] = {}
         self._names: Dict[int, bytes] = {}
         order = ">" if layout.big_endian else "<"
@@ -61,6 +64,8 @@ class Processes:
         return None if name is None else name.decode("utf-8", "surrogateescape")
 
     def _look_up(self, tid: int) -> Optional[Tuple[int, bytes]]:
+        if not self._ids_are_the_kernels:
+            return None
         try:
             status = self._host.read(f"/proc/{tid}/status")
             name = self._host.read(f"/proc/{tid}/comm").rstrip(b"\n")

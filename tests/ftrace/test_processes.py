@@ -36,7 +36,7 @@ def renaming(with_pid: bool) -> EventFormat:
     )
 
 
-def processes(with_pid: bool = True) -> Processes:
+def processes(with_pid: bool = True, namespace: str = "pid:[4026531836]") -> Processes:
     host = MemoryHost(
         [
             {
@@ -45,7 +45,8 @@ def processes(with_pid: bool = True) -> Processes:
                 "/proc/8/status": b"Name:\tworker\nTgid:\t7\nPid:\t8\n",
                 "/proc/8/comm": b"worker\n",
             }
-        ]
+        ],
+        links={"/proc/1/ns/pid": namespace},
     )
     return Processes(host, {NEW: NEWTASK, RENAME: renaming(with_pid)}, LAYOUT)
 
@@ -81,6 +82,12 @@ def test_what_no_record_told_is_looked_up_while_it_is_there() -> None:
     for tid in (8, 99):
         found.seen(tid)
     assert (found.of(8), found.of(99), found.comm(99)) == (7, 99, None)
+
+
+def test_ids_of_another_namespace_are_not_looked_up() -> None:
+    found = processes(namespace="pid:[4026532000]")
+    found.seen(8)
+    assert (found.of(8), found.comm(7)) == (8, None)
 
 
 def test_an_id_that_is_used_again_is_the_latest_ones() -> None:

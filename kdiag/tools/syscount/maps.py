@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from kdiag.ebpf.collector import Collector
 from kdiag.ebpf.maps import Map, MapSpec
+from kdiag.ftrace.instance import pids_are_the_kernels
 from kdiag.host.base import Host, ReadError
 from kdiag.kernel.machine import machine_of
 from kdiag.tools.run import Run
@@ -142,12 +143,18 @@ def summaries(run: Run, collector: Collector) -> Iterator[Summary]:
 
 
 def _names(host: Host, comms: Optional[Map]) -> Callable[[int], Optional[str]]:
-    """Return how a process is called: now, or when it was last seen."""
+    """Return how a process is called: now, or when it was last seen.
+
+    In a PID namespace of one's own, /proc has other ids than the kernel.
+    """
+    look_up = pids_are_the_kernels(host)
 
     def comm_of(pid: int) -> Optional[str]:
         try:
-            name = host.read(f"/proc/{pid}/comm").rstrip(b"\n")
+            name = host.read(f"/proc/{pid}/comm").rstrip(b"\n") if look_up else b""
         except ReadError:
+            name = b""
+        if not name:
             values = None if comms is None else comms.lookup(struct.pack("=I", pid))
             if values is None:
                 return None

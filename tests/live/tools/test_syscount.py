@@ -1,6 +1,7 @@
 """``kdiag syscount`` against loads of known calls, by every mechanism that this kernel has."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from tests.live.traced import kdiag, python
 pytestmark = pytest.mark.needs("root", "kernel's PIDs")
 
 _MECHANISMS = ("bcc", "bpf", "ftrace")
+#: Those that look at the registers.
+_READERS = ("bcc", "bpf")
 _CALLS = 37
 #: A process, a thread and a child that calls from there on: 37 + 11 + 5 chdir of which 11 fail, getpgid of
 #: two, signals.
@@ -124,6 +127,33 @@ def test_short_lived_processes_are_counted(mechanism: str) -> None:
     counts = _counts(_rows(mechanism, load=load))
     assert counts["execve"][0] == 9
     assert counts["wait4"][0] >= 8
+
+
+#: Changes to the 32-bit code segment, calls getpid the 32-bit way, and comes back.
+_NARROW = """
+import ctypes, os, struct
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+at = libc.mmap(None, 4096, 7, 0x62, -1, 0)  # private, anonymous, below 2 GB
+parts = {
+    0: b"\\x41\\x54\\x49\\x89\\xe4\\x6a\\x23\\x68" + struct.pack("<I", at + 64) + b"\\x48\\xcb",
+    64: b"\\xb8\\x14\\0\\0\\0\\xcd\\x80\\xea" + struct.pack("<IH", at + 96, 0x33),
+    96: b"\\x4c\\x89\\xe4\\x41\\x5c\\xc3",
+}
+for place, code in parts.items(): ctypes.memmove(at + place, code, len(code))
+call = ctypes.CFUNCTYPE(ctypes.c_int)(at)
+for _ in range(9): assert call() == os.getpid()
+"""
+
+
+@pytest.mark.parametrize("mechanism", _READERS)
+def test_calls_of_32_bit_code_have_no_64_bit_names(mechanism: str) -> None:
+    if os.uname().machine != "x86_64" or subprocess.run(python(_NARROW), check=False).returncode:
+        pytest.skip("this kernel runs no 32-bit code")
+    counts = _counts(_rows(mechanism, load=_NARROW))
+    assert counts["32-bit call 20"] == counts["getpid"] == (9, 0, "")
+    assert "writev" not in counts
+    assert set(_counts(_rows(mechanism, "-e", "writev,getpid", load=_NARROW))) == {"getpid"}
 
 
 def test_mechanisms_give_the_same_rows() -> None:
