@@ -54,6 +54,7 @@ def _questions() -> "Tuple[Question, ...]":
     from kdiag.doctor.mechanism import Mechanism
     from kdiag.path import mechanisms as path
     from kdiag.tools import count
+    from kdiag.tools.family import TOOLS, tool_named
 
     reads = (
         Mechanism("procfs", ("procfs", "psi"), "files of /proc and /sys, pressure included"),
@@ -67,6 +68,19 @@ def _questions() -> "Tuple[Question, ...]":
         Mechanism("uprobes", ("tracefs", "uprobes"), "events, functions of programs"),
         Mechanism("tracepoints", ("tracefs",), "events alone"),
     )
+    family = tuple(
+        Question(
+            name,
+            tuple(
+                # What needs events needs an instance of tracefs to have them in.
+                Mechanism(
+                    each.name, (*tracing, *each.needs) if "events" in each.needs else each.needs, each.gives
+                )
+                for each in tool_named(name).mechanisms
+            ),
+        )
+        for name in sorted(TOOLS)
+    )
     return (
         Question("snapshot", reads, True),
         Question("check", reads, True),
@@ -76,5 +90,6 @@ def _questions() -> "Tuple[Question, ...]":
         Question("count EVENT", tuple(each for each in counting if each.name != "profile")),
         Question("stream", traces),
         Question("probes", lists),
+        *family,
         Question("cleanup", (Mechanism("tracefs", ("tracefs",), "what a killed kdiag left"),)),
     )
