@@ -211,7 +211,8 @@ def following_programs(btf: Btf) -> Sequence[ProgramSpec]:
     """Return the programs that follow what a followed thread makes, and forget what ends.
 
     Read from typed pointers: ``sched_process_fork`` gives parent and child. A thread that executes a program
-    takes over its leader's id, so ids of leaders are not forgotten (``de_thread`` in ``fs/exec.c``).
+    takes over its leader's id, so ids of leaders are not forgotten at their end (``de_thread`` in
+    ``fs/exec.c``), but when somebody who is not followed gets a child of that id.
     """
     pid_at = btf.offset("task_struct", "pid")
     fork = Assembler()
@@ -219,14 +220,17 @@ def following_programs(btf: Btf) -> Sequence[ProgramSpec]:
     fork.call("get_current_pid_tgid")
     fork.store(R10, -4, R0, 4)
     lookup(fork, FOLLOWED.name, -4)
-    fork.jump_if(R0, "==", 0, "out")
     fork.load(R1, R6, 8)
     fork.load(R1, R1, pid_at, 4)
     fork.store(R10, -4, R1, 4)
+    fork.jump_if(R0, "==", 0, "stranger")
     fork.store(R10, -8, 1, 4)
     update(fork, FOLLOWED.name, -4, -8)
     fork.jump_if(R0, "==", 0, "out")
     count_loss(fork, NO_ROOM_IN_MAP, -4)
+    fork.jump("out")
+    fork.label("stranger")
+    delete(fork, FOLLOWED.name, -4)
     end(fork)
     gone = Assembler()
     begin(gone)
