@@ -1,14 +1,36 @@
-"""Names of disks by the kernel's own device number, as events have it: ``major << 20 | minor``."""
+"""Names of disks: of the whole ones, and by the number that events have.
 
-from typing import Dict, Optional
+The kernel's own device number is ``major << 20 | minor``.
+"""
+
+from typing import Dict, List, Optional
 
 from kdiag.host.base import Host, ReadError
 from kdiag.procfs.diskstats import parse_diskstats
+from kdiag.tools.tool import BadOption
 
-__all__ = ["DiskNames"]
+__all__ = ["DiskNames", "check_disk", "whole_disks"]
 
 _MINOR_BITS = 20
-_PATH = "/proc/diskstats"
+_PATH, _WHOLE = "/proc/diskstats", "/sys/block"
+
+
+def whole_disks(host: Host) -> List[str]:
+    """Return the names of disks that are no partitions; raises :exc:`~kdiag.host.base.ReadError`."""
+    # There, a / in a name is a !.
+    return sorted(name.replace("!", "/") for name in host.list(_WHOLE))
+
+
+def check_disk(host: Host, name: Optional[str]) -> None:
+    """Raise :exc:`~kdiag.tools.tool.BadOption` for what is no whole disk: requests are those of disks."""
+    if name is None:
+        return
+    try:
+        known = whole_disks(host)
+    except ReadError:
+        return
+    if name not in known:
+        raise BadOption(f"{name} is no disk (partitions are not told apart): there are {', '.join(known)}")
 
 
 class DiskNames:

@@ -75,6 +75,7 @@ TOOL = Tool(
     ),
     options=(
         Option("disks", ("-D", "--disks"), "Show each disk by itself."),
+        Option("disk", ("-d", "--disk"), "Only requests to this disk.", "text", metavar="DISK"),
         Option("operations", ("-F", "--flags"), "Show each operation, with its flags, by itself."),
         Option("queue", ("-Q", "--queued"), "Include the time in the kernel's queues."),
     ),

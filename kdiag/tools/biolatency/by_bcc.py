@@ -5,7 +5,9 @@ from typing import Iterator, List
 from kdiag.ebpf.bcc.collector import BccPlan
 from kdiag.tools.bcc_run import BccRequest, collecting_by_bcc
 from kdiag.tools.biolatency.maps import SLOTS, TIMES, summaries
+from kdiag.tools.biolatency.times import by_disk
 from kdiag.tools.block_bcc import bcc_plan
+from kdiag.tools.block_disks import check_disk
 from kdiag.tools.block_operations import letters
 from kdiag.tools.block_programs import DISK_BYTES, RequestLayout, request_layout
 from kdiag.tools.run import Run
@@ -61,6 +63,7 @@ static inline void done(void *ctx, u64 request, struct request_entry *entry, u32
 
 def run(run: Run) -> Iterator[Item]:
     """Take the times until it ends."""
+    check_disk(run.host, run.options["disk"])
     layouts: List[RequestLayout] = []
 
     def plan_of(request: BccRequest) -> BccPlan:
@@ -74,7 +77,7 @@ def run(run: Run) -> Iterator[Item]:
 def _plan(run: Run, request: BccRequest, layout: RequestLayout) -> BccPlan:
     from_queue = request.options["queue"]
     flags = {
-        "BY_DISK": int(request.options["disks"]),
+        "BY_DISK": int(by_disk(request.options)),
         "BY_OPERATION": int(request.options["operations"]),
         "CMD_FLAGS_MASK": layout.operations.mask,
         "DISK_BYTES": DISK_BYTES,

@@ -5,6 +5,8 @@ from typing import Iterator, List
 from kdiag.ebpf import pieces
 from kdiag.ebpf.assembler import R0, R1, R2, R6, R7, R8, R9, R10, Assembler
 from kdiag.tools.biolatency.maps import HEAD, KEY_BYTES, SLOTS, TIMES, summaries
+from kdiag.tools.biolatency.times import by_disk
+from kdiag.tools.block_disks import check_disk
 from kdiag.tools.block_operations import letters
 from kdiag.tools.block_programs import (
     DISK_BYTES,
@@ -30,6 +32,7 @@ _ZEROS = _KEY - TIMES.value_bytes
 
 def run(run: Run) -> Iterator[Item]:
     """Take the times until it ends."""
+    check_disk(run.host, run.options["disk"])
     layouts: List[RequestLayout] = []
 
     def plan_of(request: Request) -> BpfPlan:
@@ -44,21 +47,21 @@ def _plan(request: Request, layout: RequestLayout) -> BpfPlan:
     from_queue = request.options["queue"]
 
     def tail(a: Assembler) -> None:
-        _add(a, layout, by_disk=request.options["disks"], by_operation=request.options["operations"])
+        _add(a, layout, disks=by_disk(request.options), operations=request.options["operations"])
 
     programs = request_programs(request.btf, layout, request.watch, from_queue=from_queue)
     programs.append(completion(request.btf, layout, from_queue=from_queue, tail=tail))
     return BpfPlan((REQUESTS, TIMES), tuple(programs))
 
 
-def _add(a: Assembler, layout: RequestLayout, *, by_disk: bool, by_operation: bool) -> None:
+def _add(a: Assembler, layout: RequestLayout, *, disks: bool, operations: bool) -> None:
     """Add the request in r7, which took r8 ns and ended with the error in r9, to its entry."""
-    if by_disk:
+    if disks:
         copy_disk_name(a, layout, R7, _KEY)
     else:
         a.zero(_KEY, DISK_BYTES)
     a.mov(R1, 0)
-    if by_operation:
+    if operations:
         a.load(R1, R7, layout.cmd_flags, 4)
         a.constant(R2, layout.operations.mask)
         a.alu("and", R1, R2)

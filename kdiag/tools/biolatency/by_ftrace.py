@@ -2,8 +2,8 @@
 
 from typing import Dict, Iterator, List
 
-from kdiag.tools.biolatency.times import Key, Times, summary_of, with_request
-from kdiag.tools.block_disks import DiskNames
+from kdiag.tools.biolatency.times import Key, Times, by_disk, summary_of, with_request
+from kdiag.tools.block_disks import DiskNames, check_disk
 from kdiag.tools.block_pairs import BlockRequest
 from kdiag.tools.block_rounds import tracing_requests
 from kdiag.tools.run import Run
@@ -14,6 +14,7 @@ __all__ = ["run"]
 
 def run(run: Run) -> Iterator[Item]:
     """Take the times until it ends."""
+    check_disk(run.host, run.options["disk"])
     names = DiskNames(run.host)
     times: Dict[Key, Times] = {}
     begun_s = 0.0
@@ -30,9 +31,13 @@ def run(run: Run) -> Iterator[Item]:
 
 
 def _add(run: Run, names: DiskNames, times: Dict[Key, Times], requests: List[BlockRequest]) -> None:
+    wanted = run.options["disk"]
     for each in requests:
+        disk = names.of(each.dev)
+        if wanted not in (None, disk):
+            continue
         key = (
-            names.of(each.dev) or "(none)" if run.options["disks"] else None,
+            disk or "(none)" if by_disk(run.options) else None,
             each.operation if run.options["operations"] else None,
         )
         begun_ns = each.queued_ns if run.options["queue"] else each.issued_ns

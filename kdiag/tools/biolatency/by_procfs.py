@@ -2,16 +2,17 @@
 
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from kdiag.host.base import Host, ReadError
+from kdiag.host.base import ReadError
 from kdiag.procfs.diskstats import Disk, parse_diskstats
 from kdiag.records import NamedTuple
 from kdiag.tools.biolatency import BlockLatencyRow
+from kdiag.tools.block_disks import check_disk, whole_disks
 from kdiag.tools.run import Run
 from kdiag.tools.tool import CannotUse, Item, Summary
 
-__all__ = ["rows_between", "run", "whole_disks"]
+__all__ = ["rows_between", "run"]
 
-_PATH, _WHOLE = "/proc/diskstats", "/sys/block"
+_PATH = "/proc/diskstats"
 _SECTOR_BYTES = 512
 _NS_PER_MS = 1_000_000
 #: The counters of milliseconds are u32.
@@ -33,8 +34,9 @@ def run(run: Run) -> Iterator[Item]:
     """Compare the counters until it ends."""
     if run.target is not None:
         raise CannotUse(f"{_PATH} does not say whose requests they are", "ask for all processes")
+    check_disk(run.host, run.options["disk"])
     try:
-        past = whole_disks(run.host)
+        past = _disks(run)
     except ReadError as error:
         raise CannotUse(str(error)) from None
     run.notes.append(_NOTE)
@@ -42,17 +44,17 @@ def run(run: Run) -> Iterator[Item]:
     run.begin()
     begun_s = 0.0
     for _ in run.ticks():
-        now = whole_disks(run.host)
+        now = _disks(run)
         rows = rows_between(past, now, by_operation=run.options["operations"])
         yield Summary(tuple(rows), (), (), begun_s, run.duration_s - begun_s)
         begun_s, past = run.duration_s, now
 
 
-def whole_disks(host: Host) -> List[Disk]:
+def _disks(run: Run) -> List[Disk]:
     """Return the disks' counters, without those of partitions, which count again what the disk does."""
-    # There, a / in a name is a !.
-    whole = {name.replace("!", "/") for name in host.list(_WHOLE)}
-    return [disk for disk in parse_diskstats(host.read(_PATH)).disks if disk.name in whole]
+    asked = run.options["disk"]
+    wanted = whole_disks(run.host) if asked is None else [asked]
+    return [disk for disk in parse_diskstats(run.host.read(_PATH)).disks if disk.name in wanted]
 
 
 def rows_between(past: List[Disk], now: List[Disk], *, by_operation: bool) -> List[BlockLatencyRow]:

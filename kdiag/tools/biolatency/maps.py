@@ -6,7 +6,7 @@ from typing import Callable, Dict, Iterator, Mapping, Sequence
 
 from kdiag.ebpf.collector import Collector
 from kdiag.ebpf.maps import Map, MapSpec
-from kdiag.tools.biolatency.times import Key, Times, summary_of
+from kdiag.tools.biolatency.times import Key, Times, by_disk, summary_of
 from kdiag.tools.block_pending import pending_notes
 from kdiag.tools.block_programs import DISK_BYTES, REQUESTS, issued_and_pending
 from kdiag.tools.durations import Durations
@@ -54,8 +54,10 @@ def summaries(run: Run, collector: Collector, letters_of: Callable[[int], str]) 
 
 def _read(run: Run, times: Map, letters_of: Callable[[int], str]) -> Dict[Key, Times]:
     found = {}
-    for key, values in times.items():
-        found[_key(run, key, letters_of)] = times_in(values)
+    for entry, values in times.items():
+        key = _key(run, entry, letters_of)
+        if run.options["disk"] in (None, key[0]):
+            found[key] = times_in(values)
     return found
 
 
@@ -63,6 +65,6 @@ def _key(run: Run, key: bytes, letters_of: Callable[[int], str]) -> Key:
     disk, cmd_flags = _KEY.unpack(key)
     name = disk.partition(b"\0")[0].decode("utf-8", "surrogateescape")
     return (
-        name or "(none)" if run.options["disks"] else None,
+        name or "(none)" if by_disk(run.options) else None,
         letters_of(cmd_flags) if run.options["operations"] else None,
     )

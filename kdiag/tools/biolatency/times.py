@@ -1,6 +1,6 @@
 """Requests by disk and operation, and the summary that biolatency makes of them."""
 
-from typing import Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 from kdiag.records import NamedTuple
 from kdiag.tools.biolatency import BlockLatencyRow
@@ -8,11 +8,16 @@ from kdiag.tools.durations import NONE, Durations
 from kdiag.tools.histogram import from_slots
 from kdiag.tools.tool import Summary
 
-__all__ = ["Key", "Times", "summary_of", "with_request"]
+__all__ = ["Key", "Times", "by_disk", "summary_of", "with_request"]
 
 #: (disk, operation); what was not asked for is ``None``.
 Key = Tuple[Optional[str], Optional[str]]
 _NS_PER_US = 1000
+
+
+def by_disk(options: Mapping[str, Any]) -> bool:
+    """Tell whether disks are told apart: all of them, or one from the others."""
+    return bool(options["disks"] or options["disk"] is not None)
 
 
 class Times(NamedTuple):

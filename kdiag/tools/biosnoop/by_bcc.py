@@ -7,6 +7,7 @@ from kdiag.tools.bcc_run import BccRequest, collecting_by_bcc
 from kdiag.tools.biosnoop.events import rows
 from kdiag.tools.biosnoop.rows import leave_out_queue
 from kdiag.tools.block_bcc import bcc_plan
+from kdiag.tools.block_disks import check_disk
 from kdiag.tools.block_programs import DISK_BYTES, RequestLayout, request_layout
 from kdiag.tools.run import Run
 from kdiag.tools.tool import Item
@@ -35,6 +36,7 @@ static inline void done(void *ctx, u64 request, struct request_entry *entry, u32
 
 def run(run: Run) -> Iterator[Item]:
     """Show requests until it ends."""
+    check_disk(run.host, run.options["disk"])
     layouts: List[RequestLayout] = []
     leave_out_queue(run)
 

@@ -6,6 +6,7 @@ from kdiag.ebpf import pieces
 from kdiag.ebpf.assembler import R1, R2, R7, R8, R9, R10, Assembler
 from kdiag.tools.biosnoop.events import EVENT_BYTES, rows
 from kdiag.tools.biosnoop.rows import leave_out_queue
+from kdiag.tools.block_disks import check_disk
 from kdiag.tools.block_programs import (
     ENTRY,
     LOSS,
@@ -30,6 +31,7 @@ _DONE_NS, _SECTOR, _CMD_FLAGS, _ERROR, _DISK = _EVENT, _EVENT + 8, _EVENT + 16, 
 
 def run(run: Run) -> Iterator[Item]:
     """Show requests until it ends."""
+    check_disk(run.host, run.options["disk"])
     layouts: List[RequestLayout] = []
     leave_out_queue(run)
 

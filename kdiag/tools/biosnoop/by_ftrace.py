@@ -6,7 +6,7 @@ from typing import Iterator
 from kdiag.kernel.errno_names import name_of
 from kdiag.tools.biosnoop import BlockRow
 from kdiag.tools.biosnoop.rows import is_wanted, leave_out_queue
-from kdiag.tools.block_disks import DiskNames
+from kdiag.tools.block_disks import DiskNames, check_disk
 from kdiag.tools.block_pairs import BlockRequest
 from kdiag.tools.block_rounds import tracing_requests
 from kdiag.tools.run import Run
@@ -18,6 +18,7 @@ __all__ = ["run"]
 
 def run(run: Run) -> Iterator[Item]:
     """Show requests until it ends."""
+    check_disk(run.host, run.options["disk"])
     leave_out_queue(run)
     disks = DiskNames(run.host)
     with tracing_requests(run, from_queue=True) as traced:

@@ -120,7 +120,6 @@ def test_options_of_biosnoop_choose_rows(mechanism: str, place: Tuple[str, str])
     rows = [row for row in _biosnoop(mechanism, path, "-d", disk) if row["operation"] == "WS"]
     assert len(rows) == _WRITES
     assert {row["queue_ns"] for row in rows} == {None}
-    assert _biosnoop(mechanism, path, "-d", "no such disk") == []
     assert all(row["latency_ns"] >= 1e9 for row in _biosnoop(mechanism, path, "--slower", "1000"))
 
 
@@ -198,6 +197,22 @@ def test_whose_requests_they_are_is_not_in_diskstats() -> None:
     done = kdiag("biolatency", "--backend", "procfs", "--", "true")
     assert done.returncode == 3
     assert "does not say whose requests they are" in done.stderr
+
+
+@pytest.mark.parametrize("mechanism", _MECHANISMS)
+def test_one_disk_can_be_asked_for(mechanism: str, place: Tuple[str, str]) -> None:
+    path, disk = place
+    document = _biolatency(mechanism, path, "-d", disk)
+    [row] = document["rows"]
+    assert (row["disk"], row["operation"]) == (disk, None)
+    assert row["ios"] >= _WRITES
+
+
+@pytest.mark.parametrize("tool", ["biolatency", "biosnoop"])
+def test_what_is_no_disk_is_refused(tool: str) -> None:
+    done = kdiag(tool, "-d", "no such disk", "--", "true")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "no such disk is no disk" in done.stderr
 
 
 def test_a_dry_run_loads_nothing() -> None:
