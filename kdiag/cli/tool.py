@@ -1,7 +1,8 @@
 """The command of each tool of the family, made from what the tool says of itself."""
 
 from contextlib import closing
-from typing import Any, Dict
+from functools import partial
+from typing import TYPE_CHECKING, Any, Dict
 
 import click
 
@@ -21,6 +22,10 @@ from kdiag.cli.tracing import (
 )
 from kdiag.tools.family import tool_named
 from kdiag.tools.tool import BadOption, CannotUse, Option, Tool
+
+if TYPE_CHECKING:
+    from kdiag.tools.cost import Rate
+    from kdiag.tools.run import Run
 
 __all__ = ["command_for"]
 
@@ -87,6 +92,7 @@ def _option(option: Option) -> Any:
 
 
 def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
+    from kdiag.report.tool_folded import ToolFolded
     from kdiag.report.tool_json import ToolJson
     from kdiag.report.tool_text import ToolText
     from kdiag.tools.run import Run, answer
@@ -110,7 +116,8 @@ def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
             cgroup=values["cgroup"],
             stdout=2 if as_json else None,
         )
-        printer: Any = (ToolJson if as_json else ToolText)(tool, shown_target(target), style_of_output())
+        kind = ToolJson if as_json else ToolFolded if options.get("folded") else ToolText
+        printer: Any = kind(tool, shown_target(target), style_of_output())
         if as_json:
             printer.host = host_name(host)
         run = Run(
@@ -124,8 +131,19 @@ def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
             stop=lambda: stop.wanted,
             dry_run=values["dry_run"],
         )
+        weigh = None
+        if tool.rate and target is None and not run.dry_run:
+            from kdiag.tools.cost import rate_of
+
+            weigh = partial(_weigh, tool, run, rate_of(host, tool.rate), values["force"])
+
+        def begin() -> None:
+            if weigh is not None:
+                weigh()
+            write(printer.begin(run, host.facts.wall_clock_ns))
+
         if not run.dry_run:
-            run.on_begin = lambda: write(printer.begin(run, host.facts.wall_clock_ns))
+            run.on_begin = begin
         try:
             # What only turns out when it is looked up: a function that is not there, say.
             with closing(answer(tool, run, values["backend"])) as items:
@@ -140,3 +158,16 @@ def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
             run.notes.append(left)
         write(run.plan if run.dry_run else printer.end(run))
     return 0
+
+
+def _weigh(tool: Tool, run: "Run", rate: "Rate", force: bool) -> None:
+    """Tell what it costs to watch everybody; fails where that is too much, before anything is recorded."""
+    from kdiag.tools.cost import MOST_SHARE, cost_of
+
+    run.cost = cost_of(rate, tool.name, run.choice.name)
+    if run.cost.too_much and not force:
+        raise Failed(
+            f"{tool.name} of all processes by {run.choice.name} would cost {run.cost}, "
+            f"more than {MOST_SHARE * 100:.0f} %",
+            "watch less: -p PID, --comm NAME, --cgroup PATH or -- CMD; or let it cost that: --force",
+        )
