@@ -92,7 +92,6 @@ def _option(option: Option) -> Any:
 
 
 def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
-    from kdiag.report.tool_folded import ToolFolded
     from kdiag.report.tool_json import ToolJson
     from kdiag.report.tool_text import ToolText
     from kdiag.tools.run import Run, answer
@@ -116,8 +115,7 @@ def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
             cgroup=values["cgroup"],
             stdout=2 if as_json else None,
         )
-        kind = ToolJson if as_json else ToolFolded if options.get("folded") else ToolText
-        printer: Any = kind(tool, shown_target(target), style_of_output())
+        printer: Any = (ToolJson if as_json else ToolText)(tool, shown_target(target), style_of_output())
         if as_json:
             printer.host = host_name(host)
         run = Run(

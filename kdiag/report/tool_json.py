@@ -70,6 +70,7 @@ class ToolJson:
                 "target": self._shown,
                 "ended": run.ended,
                 "missing": run.missing,
+                "cost": None if run.cost is None else run.cost._asdict(),
                 "lost_map_entries": run.lost.entries,
                 "lost_stacks": run.lost.stacks,
                 "notes": list(run.notes),

@@ -35,6 +35,8 @@ class ToolText:
         style = self._style
         yield from wrap(style.safe(f"{self._tool.name} of {self._shown}"), style.width, indent=2)
         yield from choice_lines(run.choice, style)
+        if run.cost is not None:
+            yield from wrap(style.safe(f"cost: {run.cost}"), style.width, indent=2)
         for field, why in run.missing.items():
             yield from wrap(style.safe(f"  no {header(field)}: {why}"), style.width, indent=4)
         self._columns_of_rows = tuple(each for each in self._tool.columns if each[0] not in run.missing)

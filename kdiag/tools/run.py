@@ -7,7 +7,7 @@ next mechanism is tried: starting it is the trial.
 
 import time
 from importlib import import_module
-from typing import Any, Callable, Dict, Generator, Iterator, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Generator, Iterator, List, Mapping, Optional, Sequence
 
 from kdiag.doctor.mechanism import Choice, NoMechanism, PassedOver
 from kdiag.host.base import Host
@@ -15,6 +15,9 @@ from kdiag.host.target import Target
 from kdiag.records import NamedTuple
 from kdiag.tools.ending import Ending
 from kdiag.tools.tool import CannotUse, Item, Tool, ToolMechanism
+
+if TYPE_CHECKING:
+    from kdiag.tools.cost import Cost
 
 __all__ = ["Lost", "Run", "answer"]
 
@@ -60,6 +63,8 @@ class Run:
         #: Fields that this run cannot give, with the reason.
         self.missing: Dict[str, str] = {}
         self.choice = Choice("")
+        #: What it costs, where the whole system is watched.
+        self.cost: Optional[Cost] = None
         #: Called when all is set up, before the command runs.
         self.on_begin: Callable[[], object] = lambda: None
         self.begun = False

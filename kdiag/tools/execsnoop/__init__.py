@@ -75,5 +75,6 @@ TOOL = Tool(
         Option("name", ("-n", "--name"), "Only paths with this text in them.", "text", metavar="TEXT"),
     ),
     streams=True,
-    rate="forks",
+    # Its programs and events are at the begin and end of every system call.
+    rate="syscalls",
 )
