@@ -92,6 +92,7 @@ def _option(option: Option) -> Any:
 
 
 def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
+    from kdiag.report.tool_folded import ToolFolded
     from kdiag.report.tool_json import ToolJson
     from kdiag.report.tool_text import ToolText
     from kdiag.tools.run import Run, answer
@@ -115,7 +116,8 @@ def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
             cgroup=values["cgroup"],
             stdout=2 if as_json else None,
         )
-        printer: Any = (ToolJson if as_json else ToolText)(tool, shown_target(target), style_of_output())
+        kind = ToolJson if as_json else ToolFolded if options.get("folded") else ToolText
+        printer: Any = kind(tool, shown_target(target), style_of_output())
         if as_json:
             printer.host = host_name(host)
         run = Run(
