@@ -9,7 +9,17 @@ from kdiag.kernel.kallsyms import Symbols, read_symbols
 __all__ = ["StackNames"]
 
 #: What the kernel calls between an event and the recording of its stack.
-_TRACING = ("trace_event_*", "__traceiter_*", "ftrace_*", "*_syscall_enter", "*_syscall_exit", "trace_sys_*")
+_TRACING = (
+    "trace_event_*",
+    "__traceiter_*",
+    "ftrace_*",
+    "*_syscall_enter",
+    "*_syscall_exit",
+    "trace_sys_*",
+    "bpf_prog_*",
+    "bpf_trace_run*",
+    "__bpf_trace_*",
+)
 
 
 class StackNames:
