@@ -31,6 +31,11 @@ class ExitRow(NamedTuple):
         return f"{self.end_ns // 1000 / 1e6:12.6f}"
 
     @property
+    def process(self) -> str:
+        """Its id, and the thread's where each thread is shown."""
+        return str(self.pid) if self.tid is None else f"{self.pid}/{self.tid}"
+
+    @property
     def how(self) -> str:
         """How it ended."""
         if self.signal is not None:
@@ -46,8 +51,7 @@ TOOL = Tool(
     row=ExitRow,
     columns=(
         ("time", 12),
-        ("pid", 7),
-        ("tid", 7),
+        ("process", 15),
         ("parent_pid", 10),
         ("comm", 15),
         ("lived_ns", 9),
