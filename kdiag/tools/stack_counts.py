@@ -72,16 +72,17 @@ class StackRows:
 
     def entries(self) -> Iterator[Tuple[Key, List[bytes]]]:
         """Yield the entries of the map, by key."""
+        self._users.begin_round()
         for key, values in self._collector.maps[self._map].items():
             yield _KEY.unpack_from(key), values
 
-    def row(self, key: Key, weight: int, shown: str = "") -> StackRow:
-        """Return the row of a stack: frames from the outermost to the innermost."""
+    def row(self, key: Key, weight: int, interrupted: bool = False) -> StackRow:
+        """Return the row of a stack; ``interrupted`` says that a clock took it, and no event."""
         pid, kernel_id, user_id, _, comm = key
-        kernel = self.kernel.names(self._collector.stack(kernel_id))
+        kernel = self.kernel.names(self._collector.stack(kernel_id), interrupted)
         user = self._users.names(pid, self._collector.stack(user_id))
         name = comm.partition(b"\0")[0].decode("utf-8", "surrogateescape")
-        return StackRow(shown or f"{name} ({pid})", (*reversed(user), *reversed(kernel)), len(kernel), weight)
+        return StackRow(f"{name} ({pid})", (*reversed(user), *reversed(kernel)), len(kernel), weight)
 
 
 def together(rows: List[StackRow]) -> Tuple[StackRow, ...]:

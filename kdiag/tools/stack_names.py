@@ -36,9 +36,14 @@ class StackNames:
         if self._symbols is not None and self._symbols.hidden:
             self.why_not = "stacks are addresses: /proc/kallsyms hides its own (kptr_restrict)"
 
-    def names(self, stack: Sequence[int]) -> Tuple[str, ...]:
-        """Return the functions of a stack, innermost first."""
+    def names(self, stack: Sequence[int], interrupted: bool = False) -> Tuple[str, ...]:
+        """Return the functions of a stack, innermost first.
+
+        Those of the tracing are left out, which a stack ``interrupted`` by a clock has not got.
+        """
         named = [self.name(address) for address in stack]
+        if interrupted:
+            return tuple(named)
         own = 0
         while own < len(named) and any(fnmatchcase(named[own], pattern) for pattern in _TRACING):
             own += 1

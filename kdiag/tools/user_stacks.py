@@ -8,7 +8,7 @@ only the innermost function is right.
 """
 
 from bisect import bisect_right
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from kdiag.ftrace.elf_symbols import BadElf, functions_of
 from kdiag.host.base import Host, ReadError
@@ -32,6 +32,7 @@ class UserNames:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._mappings: Dict[int, List[_Mapping]] = {}
+        self._read_again: Set[int] = set()
         self._functions: Dict[str, Tuple[List[int], List[Tuple[int, str]]]] = {}
 
     def remember(self, pid: int) -> None:
@@ -40,19 +41,30 @@ class UserNames:
         if mappings or pid not in self._mappings:
             self._mappings[pid] = mappings
 
+    def begin_round(self) -> None:
+        """From now on, a process's mappings may be read again, once, where an address is in none of them."""
+        self._read_again.clear()
+
     def knows(self, pid: int) -> bool:
         """Tell whether a process was remembered while it was there."""
         return bool(self._mappings.get(pid))
 
     def names(self, pid: int, stack: Sequence[int]) -> Tuple[str, ...]:
-        """Return the functions of a stack, innermost first: a name, ``[file]``, or an address."""
-        # All but the innermost are return addresses, which may lie one past the function's end.
-        return tuple(self._name(pid, address - (at > 0), address) for at, address in enumerate(stack))
+        """Return the functions of a stack, innermost first: a name, ``[file]``, or an address.
 
-    def _name(self, pid: int, inside: int, shown: int) -> str:
-        mapping = self._mapping(pid, inside)
-        if mapping is None:
-            return hex(shown)
+        Where an address cannot be executed, the kernel took data for a frame: from there on there is nothing.
+        """
+        named: List[str] = []
+        for at, address in enumerate(stack):
+            # All but the innermost are return addresses, which may lie one past the function's end.
+            inside = address - (at > 0)
+            mapping = self._mapping(pid, inside)
+            if mapping is None and at and self.knows(pid):
+                break
+            named.append(hex(address) if mapping is None else self._name(pid, mapping, inside, address))
+        return tuple(named)
+
+    def _name(self, pid: int, mapping: _Mapping, inside: int, shown: int) -> str:
         if not mapping.path.startswith("/"):
             return mapping.path or hex(shown)
         offset = inside - mapping.start + mapping.offset
@@ -67,6 +79,9 @@ class UserNames:
     def _mapping(self, pid: int, address: int) -> Optional[_Mapping]:
         for again in (False, True):
             if again:
+                if pid in self._read_again:
+                    break
+                self._read_again.add(pid)
                 self.remember(pid)
             for each in self._mappings.get(pid, ()):
                 if each.start <= address < each.end:

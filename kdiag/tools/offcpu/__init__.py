@@ -41,8 +41,8 @@ TOOL = Tool(
         Option(
             "state",
             ("--state",),
-            "Only threads that sleep so: S can be interrupted by a signal, D cannot; all takes those that "
-            "were preempted, too.",
+            "Only threads that sleep so: S can be interrupted by a signal, D cannot; all takes "
+            "those that were preempted, and idle workers of the kernel, too.",
             "choice",
             default="sleeping",
             choices=tuple(STATES),

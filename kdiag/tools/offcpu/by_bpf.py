@@ -19,6 +19,8 @@ __all__ = ["run"]
 AWAY = MapSpec("away", "hash", 4, 8 + KEY_BYTES, 65536)
 #: By stack: ns.
 SLEPT = MapSpec("slept", "percpu_hash", KEY_BYTES, 8, 10240)
+#: Of a kernel thread that waits for work (state I), beside D (``TASK_NOLOAD``).
+_NOLOAD = 0x400
 #: On the stack of the program: what is kept of a thread (the key comes after the time), a value of zeros, two
 #: keys of four bytes.
 _KEPT = -8 - KEY_BYTES
@@ -35,6 +37,8 @@ def run(run: Run) -> Iterator[Item]:
         for last in run.ticks(rows.wait):
             if last:
                 collector.stop()
+            # To find names may take long.
+            ended_s = run.duration_s
             rows.remember()
             now = {
                 key: sum(int(struct.unpack("=Q", value)[0]) for value in values)
@@ -42,8 +46,8 @@ def run(run: Run) -> Iterator[Item]:
             }
             found = [rows.row(key, (ns - past.get(key, 0)) // 1000) for key, ns in now.items()]
             stacks = together([row for row in found if row.weight])
-            yield Summary((), (), stacks, begun_s, run.duration_s - begun_s)
-            begun_s, past = run.duration_s, now
+            yield Summary((), (), stacks, begun_s, ended_s - begun_s)
+            begun_s, past = ended_s, now
 
 
 def _plan(request: Request) -> BpfPlan:
@@ -69,6 +73,7 @@ def _code(request: Request) -> Code:
         a.alu("and", R1, 0xFF)
         a.jump_if(R1, "!=", 0, "back")  # it was preempted: it did not want to sleep
         a.load(R1, R7, state.offset_bytes, state.size_bytes)
+        a.jump_if(R1, "&", _NOLOAD, "back")
         a.jump_if(R1, "&", wanted, "sleeps")
         a.jump("back")
         a.label("sleeps")

@@ -30,14 +30,16 @@ def run(run: Run) -> Iterator[Item]:
         for last in run.ticks(rows.wait):
             if last:
                 collector.stop()
+            # To find names may take long.
+            ended_s = run.duration_s
             rows.remember()
             now = {key: _sum(values) for key, values in rows.entries()}
-            found = [rows.row(key, count - past.get(key, 0)) for key, count in now.items()]
+            found = [rows.row(key, count - past.get(key, 0), interrupted=True) for key, count in now.items()]
             stacks = together([row for row in found if row.weight])
             total = sum(row.weight for row in stacks)
             told = (f"{total} samples, {run.options['hz']} a second of each CPU",)
-            yield Summary((), (), stacks, begun_s, run.duration_s - begun_s, told)
-            begun_s, past = run.duration_s, now
+            yield Summary((), (), stacks, begun_s, ended_s - begun_s, told)
+            begun_s, past = ended_s, now
 
 
 def _sum(values: List[bytes]) -> int:
