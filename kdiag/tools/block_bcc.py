@@ -55,9 +55,19 @@ static inline void keep(u64 request, u64 issued) {
         lost(NO_ROOM_IN_MAP);
 }
 
+/* It was issued, and its address is used again. */
+static inline void count_unseen_end(struct request_entry *known) {
+    if (known->watched)
+        lost(LOST_EVENTS);
+}
+
 /* Every request begins here, so what is known of its address is of one before. */
 int on_made(struct bpf_raw_tracepoint_args *ctx) {
-    keep(ctx->args[0], 0);
+    u64 request = ctx->args[0];
+    struct request_entry *known = requests.lookup(&request);
+    if (known && known->issued_ns)
+        count_unseen_end(known);
+    keep(request, 0);
     return 0;
 }
 
@@ -79,11 +89,14 @@ int on_merge(struct bpf_raw_tracepoint_args *ctx) {
 int on_issue(struct bpf_raw_tracepoint_args *ctx) {
     u64 request = ctx->args[ISSUE_REQUEST];
     struct request_entry *known = requests.lookup(&request);
-#ifdef OFF_START_TIME
-    /* An entry that is older than the request is of one before it at the same address. */
-    if (known && word_at(request + OFF_START_TIME) > known->queued_ns)
+    u64 start_ns = word_at(request + OFF_START_TIME);
+    if (known && known->issued_ns && start_ns > known->issued_ns) {
+        count_unseen_end(known);
         known = 0;
-#endif
+    }
+    /* An entry that is older than the request is of one before it at the same address. */
+    if (!IS_MADE_TOLD && known && !known->issued_ns && start_ns > known->queued_ns)
+        known = 0;
     if (known)
         known->issued_ns = bpf_ktime_get_ns();
     else
@@ -134,14 +147,14 @@ def bcc_plan(
         "OFF_DISK": layout.disk_path[0],
         "OFF_DISK_NAME": layout.disk_name,
         "INSERT_REQUEST": _index(btf, "block_rq_insert"),
+        "IS_MADE_TOLD": int(MADE in layout.events),
+        "OFF_START_TIME": layout.start_time_ns,
         "ISSUE_REQUEST": _index(btf, "block_rq_issue"),
         "COMPLETE_REQUEST": _index(btf, "block_rq_complete"),
         **flags,
     }
     if len(layout.disk_path) > 1:
         values["OFF_DISK_OF_QUEUE"] = layout.disk_path[1]
-    if MADE not in layout.events:
-        values["OFF_START_TIME"] = layout.start_time_ns
     hooks: List[Tuple[str, str]] = [("block_rq_issue", "on_issue"), ("block_rq_complete", "on_complete")]
     if from_queue or follow:
         hooks.append((MADE, "on_made") if MADE in layout.events else ("block_rq_insert", "on_insert"))

@@ -14,6 +14,8 @@ A request is known by its address, which is its own from its making to its end. 
   flush; and a request that only asks for a flush ends so, though another, of the kernel's, was issued.
 - A driver that is full hands a request back (``block_rq_requeue``), and it is issued again: its time counts
   from the last issue.
+- Some kernels run no programs in interrupts of some threads. A request that was issued, and whose address is
+  then that of another, must have ended unseen: it is counted as lost.
 """
 
 import struct
@@ -237,6 +239,12 @@ def _made(btf: Btf, watch: Watch) -> Code:
     """Every request begins here, so what is known of its address is of one before."""
     a = Assembler()
     _request(a, btf.tracepoint_arguments(MADE).index("request"))
+    pieces.lookup(a, REQUESTS.name, KEY)
+    a.jump_if(R0, "==", 0, "new")
+    a.load(R1, R0, _ISSUED)
+    a.jump_if(R1, "==", 0, "new")
+    _count_unseen_end(a)
+    a.label("new")
     _new_entry(a, watch)
     _keep_entry(a)
     pieces.end(a)
@@ -265,16 +273,32 @@ def _merged(btf: Btf) -> Code:
     return a.code()
 
 
+def _count_unseen_end(a: Assembler) -> None:
+    """Count a watched request, whose entry is in r0, as lost: it was issued, its address is used again."""
+    unwatched = a.unique("unwatched")
+    a.load(R1, R0, _WATCHED)
+    a.jump_if(R1, "==", 0, unwatched)
+    pieces.count_loss(a, pieces.LOST_EVENTS, LOSS)
+    a.label(unwatched)
+
+
 def _issued(btf: Btf, layout: RequestLayout, watch: Watch) -> Code:
     a = Assembler()
     _request(a, btf.tracepoint_arguments("block_rq_issue").index("request"))
     pieces.lookup(a, REQUESTS.name, KEY)
     a.jump_if(R0, "==", 0, "new")
+    a.load(R1, R7, layout.start_time_ns)
+    a.load(R2, R0, _ISSUED)
+    a.jump_if(R2, "==", 0, "queued")
+    a.jump_if(R1, "<=", R2, "known")  # the driver had handed it back
+    _count_unseen_end(a)
+    a.jump("new")
+    a.label("queued")
     if MADE not in layout.events:
         # An entry that is older than the request is of one before it at the same address.
-        a.load(R1, R7, layout.start_time_ns)
         a.load(R2, R0, _QUEUED)
         a.jump_if(R1, ">", R2, "new")
+    a.label("known")
     a.mov(R8, R0)
     a.call("ktime_get_ns")
     a.store(R8, _ISSUED, R0)
