@@ -19,6 +19,7 @@ from kdiag.report.json_envelope import (
     snapshot_document,
 )
 from kdiag.report.read import read_document
+from kdiag.tools.family import TOOLS
 from kdiag.tools.read import read_trace
 from tests.report.doctor_samples import DOCTORED
 from tests.report.path_samples import PATH_DIFFS, PATHS
@@ -83,7 +84,8 @@ def test_a_schema_holds_documents_to_their_fields(command: str) -> None:
 
 
 def test_there_is_a_schema_for_each_document_and_what_they_share_is_the_same() -> None:
-    assert sorted(os.listdir(_FOLDER)) == sorted(f"{command}.1.json" for command in DOCUMENTS)
+    commands = (*DOCUMENTS, *TOOLS)
+    assert sorted(os.listdir(_FOLDER)) == sorted(f"{command}.1.json" for command in commands)
     shared: Dict[str, Any] = {}
     for command in DOCUMENTS:
         for name, definition in schema(command)["$defs"].items():
