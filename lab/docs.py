@@ -168,6 +168,7 @@ def kernels_page(rows: Sequence[Row], folder: str) -> str:
         health,
     )
     lines += _mechanisms(rows, folder)
+    lines += _tools(rows, folder)
     lines += ["", "## What is not run", "", *_not_run(rows)]
     return "\n".join(lines) + "\n"
 
@@ -207,6 +208,44 @@ def _mechanisms(rows: Sequence[Row], folder: str) -> List[str]:
         *_table(("capability", "what it is", *(_name(row) for row, _ in plain)), table),
         *_absent_section("What does not work, and why", "In the words of `kdiag doctor`.", absent),
     ]
+
+
+def _tools(rows: Sequence[Row], folder: str) -> List[str]:
+    """Which mechanisms answered each tool in each guest whose tests were all well."""
+    said = [(row, _answered(folder, row)) for row in rows if row.well]
+    said = [(row, answered) for row, answered in said if answered]
+    if not said:
+        return []
+    tools = sorted({tool for _, answered in said for tool in answered})
+    table = [
+        (f"`{tool}`", *(", ".join(answered.get(tool, ())) or "-" for _, answered in said)) for tool in tools
+    ]
+    return [
+        "",
+        "## Tools, and the mechanisms that answered them",
+        "",
+        "Each was forced in turn by the tests of a known load, which demand the same exact rows of all.",
+        "A guest in which any test failed is not shown.",
+        "",
+        *_table(("tool", *(f"{row.kernel} {row.variant}" for row, _ in said)), table),
+    ]
+
+
+def _answered(folder: str, row: Row) -> Dict[str, List[str]]:
+    """Mechanisms by tool, best first, as tests/live/traced.py kept them."""
+    path = os.path.join(folder, f"{row.kernel}-{row.variant}", "tools.jsonl")
+    try:
+        with open(path, encoding="utf-8") as file:
+            told = [json.loads(line) for line in file]
+    except FileNotFoundError:
+        return {}
+    answered: Dict[str, List[str]] = {}
+    for mechanism in ("bcc", "bpf", "ftrace", "procfs"):
+        for tool in sorted(
+            {each["tool"] for each in told if each["mechanism"] == mechanism and each["answered"]}
+        ):
+            answered.setdefault(tool, []).append(mechanism)
+    return answered
 
 
 _WORKS = {True: "yes", False: "no", None: "not tried"}

@@ -1,5 +1,6 @@
 """What tests of tracing share: the state of tracefs as a whole, and kdiag run as a user runs it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from typing import Any, Dict, List, Sequence
 
 from kdiag.ftrace.tracefs import NoTraceFs, TraceFs, find_tracefs
 from kdiag.host.live import LiveHost
+from kdiag.tools.family import TOOLS
 
 __all__ = ["KDIAG", "PROJECT", "kdiag", "start_kdiag", "state_of", "tracefs"]
 
@@ -63,10 +65,20 @@ def left_by(top: TraceFs, pid: int) -> List[str]:
 
 
 def kdiag(*words: str, timeout: float = 120, **more: Any) -> "subprocess.CompletedProcess[str]":
-    """Run kdiag to its end."""
-    return subprocess.run(
+    """Run kdiag to its end. In the lab, which mechanism answered which tool is kept for docs/kernels.md."""
+    done = subprocess.run(
         [*KDIAG, *words], capture_output=True, text=True, timeout=timeout, check=False, cwd=PROJECT, **more
     )
+    folder = os.environ.get("KDIAG_LAB_OUT")
+    if folder and words and words[0] in TOOLS and "--backend" in words:
+        line = {
+            "tool": words[0],
+            "mechanism": words[words.index("--backend") + 1],
+            "answered": done.returncode == 0,
+        }
+        with open(os.path.join(folder, "tools.jsonl"), "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    return done
 
 
 def start_kdiag(*words: str, **more: Any) -> "subprocess.Popen[str]":
