@@ -7,7 +7,7 @@ the files in ``schemas/`` to what is made here.
 
 import json
 import os
-from typing import Any, Dict, List, Optional, Sequence, Union, get_type_hints
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union, get_type_hints
 
 from kdiag.tools.tool import StackRow, Tool
 
@@ -140,7 +140,8 @@ def _of(kind: Any) -> Schema:
     if kind in _PLAIN:
         # A number that JSON has no word for is null.
         return {"type": [_PLAIN[kind], "null"] if kind is float else _PLAIN[kind]}
-    origin, inner = getattr(kind, "__origin__", None), getattr(kind, "__args__", ())
+    origin = getattr(kind, "__origin__", None)
+    inner: Tuple[Any, ...] = getattr(kind, "__args__", ())
     if origin is tuple and inner[-1] is ...:
         return {"type": "array", "items": _of(inner[0])}
     if origin is Union:
