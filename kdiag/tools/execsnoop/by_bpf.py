@@ -66,10 +66,11 @@ def _begin(data: bytes) -> Begin:
     sizes = struct.unpack_from(f"={_ARGUMENTS + 1}Q", data, _SIZES_AT)
     path = _text(data, _PATH_AT, sizes[0], _PATH_BYTES)
     texts = [
-        _text(data, _TEXTS_AT + at * _TEXT_BYTES, sizes[1 + at], _TEXT_BYTES) or "?"
+        _text(data, _TEXTS_AT + at * _TEXT_BYTES, sizes[1 + at], _TEXT_BYTES)
         for at in range(min(number & (_MORE - 1), _ARGUMENTS))
     ]
-    return Begin(time_ns, pid, uid, path, (*texts, *(("...",) if number & _MORE else ())))
+    told = ["?" if text is None else text for text in texts]
+    return Begin(time_ns, pid, uid, path, (*told, *(("...",) if number & _MORE else ())))
 
 
 def _text(data: bytes, at: int, size: int, most_bytes: int) -> Optional[str]:
