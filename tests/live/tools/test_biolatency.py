@@ -1,4 +1,8 @@
-"""``kdiag biolatency`` and ``kdiag biosnoop`` against requests of a known number, by every mechanism here."""
+"""``kdiag biolatency`` and ``kdiag biosnoop`` against requests of a known number, by every mechanism here.
+
+A kernel may run no programs in interrupts of some threads; a request that completes in one is lost to BPF,
+and kdiag says so. A run that says that it lost something is not judged, and another one is made.
+"""
 
 import json
 import os
@@ -21,6 +25,7 @@ pytestmark = pytest.mark.needs("root", "tracefs", "kernel's PIDs", "disk")
 
 _MECHANISMS = ("bcc", "bpf", "ftrace")
 _WRITES, _SIZE = 200, 4096
+_TRIES = 6
 #: A child makes some of them, so that it must be followed; nothing else of this size is written meanwhile.
 _LOAD = f"""
 import mmap, os, sys
@@ -62,19 +67,29 @@ def _output(done: Any) -> str:
     return str(done.stdout)
 
 
+def _whole(*words: str) -> List[Dict[str, Any]]:
+    """Return the documents of a run that says it saw the end of all requests."""
+    for _ in range(_TRIES):
+        text = _output(kdiag(*words))
+        documents = [json.loads(text)] if text.startswith("{\n") else list(map(json.loads, text.splitlines()))
+        last = documents[-1]
+        assert last["lost_map_entries"] == 0
+        if not last["lost"] and not any("had not completed" in each for each in last["notes"]):
+            return documents
+        print(f"not whole: {last['lost']} lost, {last['notes']}")
+    pytest.fail(f"requests were lost in each of {_TRIES} runs")
+
+
 def _biolatency(mechanism: str, path: str, *words: str) -> Dict[str, Any]:
     command = (*python(_LOAD), path)
-    done = kdiag("biolatency", "--backend", mechanism, "--json", *words, "--", *command)
-    document: Dict[str, Any] = json.loads(_output(done))
-    assert (document["mechanism"]["name"], document["lost"]) == (mechanism, 0)
+    [document] = _whole("biolatency", "--backend", mechanism, "--json", *words, "--", *command)
+    assert document["mechanism"]["name"] == mechanism
     return document
 
 
 def _biosnoop(mechanism: str, path: str, *words: str) -> List[Dict[str, Any]]:
     command = (*python(_LOAD), path)
-    done = kdiag("biosnoop", "--backend", mechanism, "--json", *words, "--", *command)
-    documents = [json.loads(line) for line in _output(done).splitlines()]
-    assert (documents[-1]["kind"], documents[-1]["lost"]) == ("end", 0)
+    documents = _whole("biosnoop", "--backend", mechanism, "--json", *words, "--", *command)
     return [each for each in documents if each["kind"] == "row"]
 
 
@@ -153,9 +168,9 @@ def test_all_mechanisms_see_the_same_requests_at_the_same_time(place: Tuple[str,
     for name, document in seen.items():
         histograms = {each["label"]: each for each in document["histograms"]}
         slots[name] = {lo: count for lo, _, count in histograms[f"{disk} WS"]["buckets"]}
-        assert sum(slots[name].values()) >= _WRITES, name
+        assert sum(slots[name].values()) + document["lost"] >= _WRITES, name
     for name in slots:
-        if path == lab_disk():
+        if path == lab_disk() and not seen[name]["lost"]:
             assert sum(slots[name].values()) == _WRITES, name
         # Their clocks are read some microseconds apart, so some are in the next bucket: few are further away.
         assert _moved(slots[name], next(iter(slots.values()))) < _WRITES / 2, slots
@@ -184,8 +199,7 @@ def test_intervals_add_up(mechanism: str, place: Tuple[str, str]) -> None:
     path, _ = place
     words = ("-F", "--interval", "1", "--json", "--backend", mechanism)
     load = f"{_LOAD}\nimport time\ntime.sleep(1.2)\nwrite(0, 30)"
-    done = kdiag("biolatency", *words, "--", *python(load), path)
-    documents = [json.loads(line) for line in _output(done).splitlines()]
+    documents = _whole("biolatency", *words, "--", *python(load), path)
     summaries = [each for each in documents if each["kind"] == "summary"]
     assert len(summaries) >= 2
     ios = [row["ios"] for each in summaries for row in each["rows"] if row["operation"] == "WS"]
