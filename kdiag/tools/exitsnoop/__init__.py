@@ -59,6 +59,12 @@ TOOL = Tool(
     ),
     mechanisms=(
         ToolMechanism(
+            "bcc",
+            "kdiag.tools.exitsnoop.by_bcc",
+            ("bcc",),
+            "a program at each end sends what the kernel knows of it",
+        ),
+        ToolMechanism(
             "bpf",
             "kdiag.tools.exitsnoop.by_bpf",
             ("bpf",),

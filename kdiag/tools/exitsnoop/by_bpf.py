@@ -1,49 +1,24 @@
 """exitsnoop by a program of kdiag's own at ``sched_process_exit``, where all of the task is still there."""
 
-import struct
-from typing import Dict, Iterator
+from typing import Iterator
 
 from kdiag.ebpf import pieces
 from kdiag.ebpf.assembler import R0, R1, R2, R6, R7, R8, R10, Assembler, Code
 from kdiag.ebpf.program import ProgramSpec
-from kdiag.kernel.machine import machine_of
 from kdiag.tools.bpf_run import BpfPlan, Request, collecting
-from kdiag.tools.event_rounds import events_of
-from kdiag.tools.exitsnoop.rows import Rows
+from kdiag.tools.exitsnoop.events import EVENT, rows_of
 from kdiag.tools.run import Run
-from kdiag.tools.tool import Item, LostHere
+from kdiag.tools.tool import Item
 
 __all__ = ["run"]
 
-#: End in ns, begin in ns, process, thread, parent, status as wait(2) has it, name.
-_EVENT = struct.Struct("=QQIIII16s")
 _AT, _KEY, _LOSS = -64, -4, -8
 
 
 def run(run: Run) -> Iterator[Item]:
     """Show ends until it ends."""
-    rows = Rows(run.options, machine_of(run.host) or "")
-    #: When each process had begun that has ended: an id may be used again, but not for one that old.
-    ended: Dict[int, int] = {}
     with collecting(run, _plan) as collector:
-        for data in events_of(run, collector):
-            if isinstance(data, LostHere):
-                yield data
-                continue
-            end_ns, begin_ns, pid, tid, parent, status, comm = _EVENT.unpack_from(data)
-            if not run.options["threads"]:
-                if ended.get(pid) == begin_ns:
-                    continue
-                ended[pid] = begin_ns
-            yield from rows.row(
-                end_ns,
-                pid,
-                tid if run.options["threads"] else None,
-                parent,
-                comm.partition(b"\0")[0].decode("utf-8", "surrogateescape"),
-                max(0, end_ns - begin_ns),
-                status,
-            )
+        yield from rows_of(run, collector)
 
 
 def _plan(request: Request) -> BpfPlan:
@@ -61,7 +36,7 @@ def _code(request: Request) -> Code:
     a.load(R7, R6, 0)
     if not threads:
         # The last thread: nobody of the process lives any more (``do_exit`` has counted this one down).
-        # Two that end at once may both find that; see ``run``.
+        # Two that end at once may both find that; see ``rows_of``.
         a.load(R1, R7, btf.offset("task_struct", "signal"))
         a.load(R1, R1, btf.offset("signal_struct", "live"), 4)
         a.jump_if(R1, "!=", 0, "out")
@@ -85,6 +60,6 @@ def _code(request: Request) -> Code:
     a.add(R1, _AT + 32)
     a.mov(R2, 16)
     a.call("get_current_comm")
-    pieces.submit(a, _AT, _EVENT.size, _LOSS)
+    pieces.submit(a, _AT, EVENT.size, _LOSS)
     pieces.end(a)
     return a.code()
