@@ -53,6 +53,12 @@ TOOL = Tool(
     ),
     mechanisms=(
         ToolMechanism(
+            "bcc",
+            "kdiag.tools.execsnoop.by_bcc",
+            ("bcc",),
+            "programs at begin and end send path, arguments and result",
+        ),
+        ToolMechanism(
             "bpf",
             "kdiag.tools.execsnoop.by_bpf",
             ("bpf",),

@@ -1,39 +1,35 @@
 """execsnoop by programs of kdiag's own at begin and end of execve and execveat."""
 
-import struct
-from typing import Iterator, Optional
+from typing import Iterator
 
 from kdiag.ebpf import pieces
 from kdiag.ebpf.assembler import R0, R1, R2, R3, R6, R7, R8, R9, R10, Assembler, Code, Reg
 from kdiag.ebpf.maps import MapSpec
 from kdiag.ebpf.program import ProgramSpec
-from kdiag.host.base import Host, ReadError
 from kdiag.kernel.syscalls import number_of
-from kdiag.procfs.pid_stat import parse_pid_stat
 from kdiag.tools.bpf_run import BpfPlan, Request, collecting
-from kdiag.tools.event_rounds import events_of
-from kdiag.tools.execsnoop.pairs import Begin, Pairs
+from kdiag.tools.execsnoop.events import (
+    ARGUMENTS,
+    BEGIN_BYTES,
+    BEGUN,
+    DONE,
+    END,
+    FAILED,
+    MORE,
+    PATH_AT,
+    PATH_BYTES,
+    SIZES_AT,
+    TEXT_BYTES,
+    TEXTS_AT,
+    rows_of,
+)
 from kdiag.tools.run import Run
-from kdiag.tools.tool import CannotUse, Item, LostHere
+from kdiag.tools.tool import CannotUse, Item
 
 __all__ = ["run"]
 
-#: How many arguments are read, and how much of each with its NUL.
-_ARGUMENTS, _TEXT_BYTES = 20, 128
-_PATH_BYTES = 256
-#: Kind, process, user, how many arguments were read, time in ns; then the path's and the arguments' sizes.
-_BEGIN = struct.Struct("=IIIIQ")
-_SIZES_AT = _BEGIN.size
-_PATH_AT = _SIZES_AT + 8 * (_ARGUMENTS + 1)
-_TEXTS_AT = _PATH_AT + _PATH_BYTES
-_BEGIN_BYTES = _TEXTS_AT + _ARGUMENTS * _TEXT_BYTES
-#: Kind, process, parent, nothing, result, name.
-_END = struct.Struct("=IIIIq16s")
-_BEGUN, _DONE, _FAILED = range(3)
-#: More arguments than are read.
-_MORE = 1 << 16
-_SCRATCH = MapSpec("scratch", "percpu_array", 4, _BEGIN_BYTES, 1)
-_KEY, _LOSS, _POINTER, _EVENT = -4, -8, -16, -16 - _END.size
+_SCRATCH = MapSpec("scratch", "percpu_array", 4, BEGIN_BYTES, 1)
+_KEY, _LOSS, _POINTER, _EVENT = -4, -8, -16, -16 - END.size
 _X86_32_BIT_CS = 0x23
 #: Call -> place of the path among the arguments; those of the program come next.
 _CALLS = {"execve": 0, "execveat": 1}
@@ -46,47 +42,8 @@ _NUMBER = {"x86_64": "orig_ax", "aarch64": "syscallno"}
 
 def run(run: Run) -> Iterator[Item]:
     """Show executions until it ends."""
-    pairs = Pairs(run.options, lambda pid: _parent(run.host, pid))
     with collecting(run, _plan) as collector:
-        for data in events_of(run, collector):
-            if isinstance(data, LostHere):
-                yield data
-                continue
-            kind = data[0]
-            if kind == _BEGUN:
-                pairs.begin(_begin(data))
-                continue
-            _, pid, parent, _, result, comm = _END.unpack_from(data)
-            name = comm.partition(b"\0")[0].decode("utf-8", "surrogateescape")
-            yield from pairs.done(pid, parent, name) if kind == _DONE else pairs.failed(pid, result, name)
-
-
-def _begin(data: bytes) -> Begin:
-    _, pid, uid, number, time_ns = _BEGIN.unpack_from(data)
-    sizes = struct.unpack_from(f"={_ARGUMENTS + 1}Q", data, _SIZES_AT)
-    path = _text(data, _PATH_AT, sizes[0], _PATH_BYTES)
-    texts = [
-        _text(data, _TEXTS_AT + at * _TEXT_BYTES, sizes[1 + at], _TEXT_BYTES)
-        for at in range(min(number & (_MORE - 1), _ARGUMENTS))
-    ]
-    told = ["?" if text is None else text for text in texts]
-    return Begin(time_ns, pid, uid, path, (*told, *(("...",) if number & _MORE else ())))
-
-
-def _text(data: bytes, at: int, size: int, most_bytes: int) -> Optional[str]:
-    """Return a text, with dots where it was cut; ``None`` where it could not be read."""
-    if not size:
-        return None
-    text = data[at : at + size].partition(b"\0")[0].decode("utf-8", "surrogateescape")
-    return text + ("..." if size >= most_bytes else "")
-
-
-def _parent(host: Host, pid: int) -> Optional[int]:
-    """Return the parent of a process that could not execute a program, and so goes on."""
-    try:
-        return parse_pid_stat(host.read(f"/proc/{pid}/stat")).ppid
-    except ReadError:
-        return None
+        yield from rows_of(run, collector)
 
 
 def _plan(request: Request) -> BpfPlan:
@@ -138,7 +95,7 @@ def _begun(request: Request) -> Code:
     pieces.lookup(a, _SCRATCH.name, _KEY)
     a.jump_if(R0, "==", 0, "out")
     a.mov(R8, R0)
-    a.store(R8, 0, _BEGUN, 4)
+    a.store(R8, 0, BEGUN, 4)
     a.call("get_current_pid_tgid")
     a.alu("rsh", R0, 32)
     a.store(R8, 4, R0, 4)
@@ -146,24 +103,24 @@ def _begun(request: Request) -> Code:
     a.store(R8, 8, R0, 4)
     a.call("ktime_get_ns")
     a.store(R8, 16, R0)
-    for at in range(_ARGUMENTS + 1):
-        a.store(R8, _SIZES_AT + 8 * at, 0)
+    for at in range(ARGUMENTS + 1):
+        a.store(R8, SIZES_AT + 8 * at, 0)
     a.load(R3, R10, _POINTER)
-    _read_text(a, 0, _PATH_AT, _PATH_BYTES)
+    _read_text(a, 0, PATH_AT, PATH_BYTES)
     a.mov(R7, 0)
-    for at in range(_ARGUMENTS):
+    for at in range(ARGUMENTS):
         _next_pointer(a, at)
         a.load(R3, R10, _POINTER)
         a.jump_if(R3, "==", 0, "all")
         a.mov(R7, at + 1)
-        _read_text(a, 1 + at, _TEXTS_AT + at * _TEXT_BYTES, _TEXT_BYTES)
-    _next_pointer(a, _ARGUMENTS)
+        _read_text(a, 1 + at, TEXTS_AT + at * TEXT_BYTES, TEXT_BYTES)
+    _next_pointer(a, ARGUMENTS)
     a.load(R3, R10, _POINTER)
     a.jump_if(R3, "==", 0, "all")
-    a.alu("or", R7, _MORE)
+    a.alu("or", R7, MORE)
     a.label("all")
     a.store(R8, 12, R7, 4)
-    pieces.submit_from(a, R8, _BEGIN_BYTES, _LOSS)
+    pieces.submit_from(a, R8, BEGIN_BYTES, _LOSS)
     pieces.end(a)
     return a.code()
 
@@ -187,7 +144,7 @@ def _read_text(a: Assembler, which: int, at: int, most_bytes: int) -> None:
     a.mov(R2, most_bytes)
     a.call("probe_read_user_str")
     a.jump_if(R0, "s<=", 0, unread)
-    a.store(R8, _SIZES_AT + 8 * which, R0)
+    a.store(R8, SIZES_AT + 8 * which, R0)
     a.label(unread)
 
 
@@ -204,7 +161,7 @@ def _done(request: Request) -> Code:
     pieces.begin(a)
     pieces.unless_watched(a, request.watch, "out", _KEY)
     a.load(R7, R6, 0)
-    a.store(R10, _EVENT, _DONE, 4)
+    a.store(R10, _EVENT, DONE, 4)
     a.load(R1, R7, btf.offset("task_struct", "tgid"), 4)
     a.store(R10, _EVENT + 4, R1, 4)
     a.load(R1, R7, btf.offset("task_struct", "real_parent"))
@@ -213,7 +170,7 @@ def _done(request: Request) -> Code:
     a.store(R10, _EVENT + 12, 0, 4)
     a.store(R10, _EVENT + 16, 0)
     _name(a)
-    pieces.submit(a, _EVENT, _END.size, _LOSS)
+    pieces.submit(a, _EVENT, END.size, _LOSS)
     pieces.end(a)
     return a.code()
 
@@ -232,14 +189,14 @@ def _failed(request: Request) -> Code:
     a.jump("out")
     a.label("wanted")
     pieces.unless_watched(a, request.watch, "out", _KEY)
-    a.store(R10, _EVENT, _FAILED, 4)
+    a.store(R10, _EVENT, FAILED, 4)
     a.call("get_current_pid_tgid")
     a.alu("rsh", R0, 32)
     a.store(R10, _EVENT + 4, R0, 4)
     a.store(R10, _EVENT + 8, 0)
     a.store(R10, _EVENT + 16, R8)
     _name(a)
-    pieces.submit(a, _EVENT, _END.size, _LOSS)
+    pieces.submit(a, _EVENT, END.size, _LOSS)
     pieces.end(a)
     return a.code()
 

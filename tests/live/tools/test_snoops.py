@@ -13,7 +13,7 @@ from tests.live.traced import kdiag, python
 pytestmark = pytest.mark.needs("root", "kernel's PIDs")
 
 _OF_FILES = ("bcc", "bpf", "ftrace")
-_OF_PROCESSES = ("bpf", "ftrace")
+_OF_PROCESSES = ("bcc", "bpf", "ftrace")
 #: Opens in the main thread, in another thread and in a child: 18 that succeed, 5 that fail.
 _OPENS = """
 import os, threading
