@@ -82,7 +82,8 @@ class ToolText:
             shown = run.cut(summary.rows)
             yield from table_lines(self._columns(shown), style)
             if len(shown) < len(summary.rows):
-                yield f"({len(summary.rows) - len(shown)} more rows)"
+                more = len(summary.rows) - len(shown)
+                yield f"({more} more row{'s' if more > 1 else ''})"
         for histogram in summary.histograms:
             yield ""
             yield from histogram_lines(histogram, style)
