@@ -23,22 +23,22 @@ def lines(tool: Any, item: Any, **missing: str) -> List[str]:
 
 def test_a_request_is_a_line_under_its_header() -> None:
     assert lines(BIOSNOOP, ROW) == [
-        "    time     pid comm            disk     operation      sector     size    queue  latency error",
-        "  250 ms   12345 dd              nvme0n1  WS          490995728    4 KiB  2.40 us  45.5 us",
+        "time             pid comm            disk     operation      sector     size    queue  latency error",
+        "    0.250000   12345 dd              nvme0n1  WS          490995728    4 KiB  2.40 us  45.5 us",
     ]
 
 
 def test_a_flush_that_fails_has_no_sector_and_names_its_error() -> None:
     row = ROW._replace(operation="FF", sector=None, size_bytes=0, error="EIO")
     assert lines(BIOSNOOP, row)[1] == (
-        "  250 ms   12345 dd              nvme0n1  FF                  -        0  2.40 us  45.5 us EIO"
+        "    0.250000   12345 dd              nvme0n1  FF                  -        0  2.40 us  45.5 us EIO"
     )
 
 
 def test_without_a_queue_time_there_is_no_column() -> None:
     assert lines(BIOSNOOP, ROW._replace(queue_ns=None), queue_ns="-Q asks for it") == [
-        "    time     pid comm            disk     operation      sector     size  latency error",
-        "  250 ms   12345 dd              nvme0n1  WS          490995728    4 KiB  45.5 us",
+        "time             pid comm            disk     operation      sector     size  latency error",
+        "    0.250000   12345 dd              nvme0n1  WS          490995728    4 KiB  45.5 us",
     ]
 
 

@@ -79,4 +79,5 @@ TOOL = Tool(
         Option("operations", ("-F", "--flags"), "Show each operation, with its flags, by itself."),
         Option("queue", ("-Q", "--queued"), "Include the time in the kernel's queues."),
     ),
+    rate="block",
 )

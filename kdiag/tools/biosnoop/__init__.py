@@ -29,6 +29,11 @@ class BlockRow(NamedTuple):
     latency_ns: int
     error: str
 
+    @property
+    def time(self) -> str:
+        """The time in seconds, with microseconds: many requests come within a millisecond."""
+        return f"{self.time_s:12.6f}"
+
 
 TOOL = Tool(
     name="biosnoop",
@@ -40,7 +45,7 @@ TOOL = Tool(
     "metadata.",
     row=BlockRow,
     columns=(
-        ("time_s", 8),
+        ("time", 12),
         ("pid", 7),
         ("comm", 15),
         ("disk", 8),
@@ -79,4 +84,5 @@ TOOL = Tool(
         ),
     ),
     streams=True,
+    rate="block",
 )
