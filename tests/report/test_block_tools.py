@@ -23,7 +23,8 @@ def lines(tool: Any, item: Any, **missing: str) -> List[str]:
 
 def test_a_request_is_a_line_under_its_header() -> None:
     assert lines(BIOSNOOP, ROW) == [
-        "time             pid comm            disk     operation      sector     size    queue  latency error",
+        "time             pid comm            disk     operation      "
+        "sector     size    queue  latency error",
         "    0.250000   12345 dd              nvme0n1  WS          490995728    4 KiB  2.40 us  45.5 us",
     ]
 
