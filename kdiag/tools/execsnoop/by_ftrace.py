@@ -1,6 +1,6 @@
 """execsnoop by the events of execve and execveat, and of each program that was executed."""
 
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, Set
 
 from kdiag.ftrace.event import Event
 from kdiag.ftrace.retval import signed_64
@@ -27,10 +27,10 @@ def run(run: Run) -> Iterator[Item]:
     names = NameProbe(run)
     with tracing(run, events, comms=True, user_data=True, set_up=names.set_up) as traced:
         if not run.dry_run:
-            yield from _rows(run, traced, names.event)
+            yield from _rows(run, traced, names.events)
 
 
-def _rows(run: Run, traced: Traced, probe: str) -> Iterator[Item]:
+def _rows(run: Run, traced: Traced, probes: Set[str]) -> Iterator[Item]:
     pairs, threads = Pairs(run.options), Threads(run)
     for items in traced.rounds_with_loss():
         for item in items:
@@ -39,13 +39,13 @@ def _rows(run: Run, traced: Traced, probe: str) -> Iterator[Item]:
                 yield item
                 continue
             threads.feed(item)
-            yield from _fed(traced, pairs, threads, item, probe)
+            yield from _fed(traced, pairs, threads, item, probes)
 
 
-def _fed(traced: Traced, pairs: Pairs, threads: Threads, event: Event, probe: str) -> Iterator[Item]:
+def _fed(traced: Traced, pairs: Pairs, threads: Threads, event: Event, probes: Set[str]) -> Iterator[Item]:
     fields: Mapping[str, Any] = event.fields
     pid = threads.process_of(event.pid)
-    if event.name == probe:
+    if event.name in probes:
         pairs.path(pid, fields["name"])
     elif event.name == _EXECUTED:
         # The thread has its leader's id by now, and the name of the program, cut to what a name can be.

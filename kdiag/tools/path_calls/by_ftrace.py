@@ -3,7 +3,7 @@
 The events have the path's address, not the path. It comes from the first of these that the kernel has:
 
 * since 6.19, the events themselves hold the text;
-* a kretprobe on ``getname_flags``, through which every path comes into the kernel: the text is the kernel's
+* kretprobes on ``getname`` and its kin, through which every path comes into the kernel: the text is the kernel's
   own copy, which is always there (the program's page may not be at the begin of the call).
 
 Otherwise there are no paths. Looking in ``/proc/TID/fd`` where a new descriptor leads was tried: by then most
@@ -11,7 +11,7 @@ are closed and used again, for another file.
 """
 
 import errno
-from typing import Any, Callable, Dict, Iterator, Mapping, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Set, Tuple
 
 from kdiag.ftrace.dynamic_events import DynamicEvents
 from kdiag.ftrace.event import Event
@@ -32,8 +32,8 @@ __all__ = ["NameProbe", "path_calls"]
 _SYSTEM = "syscalls"
 _ENTER, _EXIT = "sys_enter_", "sys_exit_"
 #: Functions through which paths come into the kernel; each returns a ``struct filename``, whose first member
-#: points to the text (``include/linux/fs.h``).
-_GETNAME = ("getname_flags", "do_getname")
+#: points to the text (``include/linux/fs.h``). In 6.1 the first has a copy of the second inside, for opens.
+_GETNAME = ("getname", "getname_flags", "do_getname")
 _NAME_OF_RESULT = ("name=+0(+0($retval)):string",)
 _NUMBER_FIELD = "__syscall_nr"
 _NO_PATH = "its events have addresses, and names only since 6.19; and this kernel has no kprobes"
@@ -54,23 +54,23 @@ def path_calls(run: Run, calls: Tuple[PathCall, ...], make: Callable[[Found], An
         if run.dry_run:
             return
         pairing = PathPairing(run.options, machine, numbers, make)
-        yield from _rows(traced, pairing, numbers, probes.event)
+        yield from _rows(traced, pairing, numbers, probes.events)
 
 
 class NameProbe:
-    """Finds out where texts come from. ``event`` is what the kretprobe is called, if it takes one."""
+    """Finds out where texts come from. ``events`` are those of the kretprobes, if it takes them."""
 
     def __init__(self, run: Run) -> None:
-        self.event = ""
+        self.events: Set[str] = set()
         self._run = run
 
     def set_up(self, tracefs: TraceFs, session: Session) -> None:
-        """Define it, unless the events have the names themselves."""
+        """Define them, unless the events have the names themselves."""
         if any(_text_fields(session)):
             return
         if tracefs.exists("kprobe_events"):
             self._define(session)
-        if not self.event:
+        if not self.events:
             self._run.missing["path"] = _NO_PATH
 
     def _define(self, session: Session) -> None:
@@ -81,10 +81,9 @@ class NameProbe:
             except TraceFsError as error:
                 if error.errno not in (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL):
                     raise
-                continue  # another kernel calls it otherwise
+                continue  # other kernels have it
             session.enable(system, event)
-            self.event = f"{system}:{event}"
-            return
+            self.events.add(f"{system}:{event}")
 
 
 def _text_fields(session: Session) -> Iterator[str]:
@@ -95,7 +94,7 @@ def _text_fields(session: Session) -> Iterator[str]:
 
 
 def _rows(
-    traced: Traced, pairing: PathPairing, numbers: Mapping[int, PathCall], probe: str
+    traced: Traced, pairing: PathPairing, numbers: Mapping[int, PathCall], names: Set[str]
 ) -> Iterator[Item]:
     for items in traced.rounds_with_loss():
         for item in items:
@@ -103,7 +102,7 @@ def _rows(
                 pairing.forget()
                 yield item
                 continue
-            for row in _fed(traced, pairing, numbers, item, probe):
+            for row in _fed(traced, pairing, numbers, item, names):
                 if pairing.wants(row):
                     yield row
     for row in pairing.unfinished():
@@ -112,10 +111,10 @@ def _rows(
 
 
 def _fed(
-    traced: Traced, pairing: PathPairing, numbers: Mapping[int, PathCall], event: Event, probe: str
+    traced: Traced, pairing: PathPairing, numbers: Mapping[int, PathCall], event: Event, names: Set[str]
 ) -> Iterator[Any]:
     fields: Mapping[str, Any] = event.fields
-    if event.name == probe:
+    if event.name in names:
         if fields["name"] is not None:
             pairing.path(event.pid, Text(fields["name"]))
         return
