@@ -4,6 +4,7 @@ from typing import Callable, Dict, List, Optional
 
 from bench.breakdown import breakdown
 from bench.claims import Claim, Report, Table, ratio, slope
+from bench.costs import costs
 from bench.decoding import decoding
 from bench.forks import forks
 from bench.measure import Series
@@ -117,4 +118,5 @@ PARTS: Dict[str, Callable[[Rounds], Report]] = {
     "decoding": decoding,
     "tracing": tracing,
     "ready": ready,
+    "costs": costs,
 }

@@ -164,7 +164,7 @@ def _weigh(tool: Tool, run: "Run", rate: "Rate", force: bool) -> None:
     """Tell what it costs to watch everybody; fails where that is too much, before anything is recorded."""
     from kdiag.tools.cost import MOST_SHARE, cost_of
 
-    run.cost = cost_of(rate, tool.name, run.choice.name)
+    run.cost = cost_of(rate, tool, run.choice.name, run.options)
     if run.cost.too_much and not force:
         raise Failed(
             f"{tool.name} of all processes by {run.choice.name} would cost {run.cost}, "

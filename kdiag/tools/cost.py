@@ -5,7 +5,7 @@ the rate is that of a moment, the cost of one event that of another machine.
 """
 
 import time
-from typing import Callable, Mapping, Optional, Tuple
+from typing import Any, Callable, Iterator, Mapping, Optional, Tuple
 
 from kdiag.ebpf import pieces
 from kdiag.ebpf.assembler import R0, R10, Assembler
@@ -22,6 +22,7 @@ from kdiag.procfs.diskstats import parse_diskstats
 from kdiag.procfs.stat import parse_stat
 from kdiag.records import NamedTuple
 from kdiag.tools.block_disks import whole_disks
+from kdiag.tools.tool import Option, Tool
 
 __all__ = ["MOST_SHARE", "Cost", "Rate", "cost_of", "rate_of"]
 
@@ -38,8 +39,34 @@ _WORDS = {
     "block": "requests to disks",
 }
 #: Nanoseconds of CPU time for one event, in the kernel and in kdiag: by tool and mechanism.
-#: Measured by ``python -m bench costs``; rounded up to two digits.
-_NS: Mapping[Tuple[str, str], int] = {}
+#: Measured by ``python -m bench costs`` on Linux 6.18 (x86_64, two busy virtual CPUs); two digits are more
+#: than is certain. A line costs most, by what kdiag does for it; system calls that make no line cost opensnoop
+#: and its kin far less. What is not here is not known: exitsnoop by ftrace is at two kinds of event.
+_NS: Mapping[Tuple[str, str], int] = {
+    ("execsnoop", "bpf"): 180,
+    ("execsnoop", "ftrace"): 100,
+    ("exitsnoop", "bpf"): 39_000,
+    ("offcpu", "bpf"): 2400,
+    ("offcpu", "ftrace"): 6600,
+    ("opensnoop", "bcc"): 210,
+    ("opensnoop", "bpf"): 240,
+    ("opensnoop", "ftrace"): 140,
+    ("runqlat", "bpf"): 550,
+    ("runqlat", "ftrace"): 5300,
+    ("statsnoop", "bcc"): 360,
+    ("statsnoop", "bpf"): 240,
+    ("statsnoop", "ftrace"): 150,
+    ("syscalls", "bcc"): 18_000,
+    ("syscalls", "bpf"): 14_000,
+    ("syscalls", "ftrace"): 11_000,
+    ("syscount", "bcc"): 360,
+    ("syscount", "bpf"): 230,
+    ("syscount", "ftrace"): 440,
+}
+
+
+#: Tools that show a line for each event, unless their options choose some.
+_SHOWS_ALL = ("syscalls",)
 
 
 class Rate(NamedTuple):
@@ -87,12 +114,26 @@ def _short(number: float) -> str:
     return f"{number / 1e3:.3g}k" if number >= 1000 else f"{number:.0f}"
 
 
-def cost_of(rate: Rate, tool: str, mechanism: str) -> Cost:
-    """Return what a mechanism of a tool costs at that rate."""
-    ns = 0 if mechanism == "procfs" else _NS.get((tool, mechanism))
+def cost_of(rate: Rate, tool: Tool, mechanism: str, options: Mapping[str, Any]) -> Cost:
+    """Return what a mechanism of a tool costs at that rate.
+
+    How many lines are shown of those that options choose is not known, and so is their cost.
+    """
+    ns = 0 if mechanism == "procfs" else _NS.get((tool.name, mechanism))
+    if tool.name in _SHOWS_ALL and any(options[each.name] != each.default for each in _choosing(tool)):
+        ns = None
     if rate.per_s is None or rate.online_cpus is None or ns is None:
         return Cost(rate.what, rate.per_s, None)
     return Cost(rate.what, rate.per_s, rate.per_s * ns / 1e9 / rate.online_cpus)
+
+
+def _choosing(tool: Tool) -> Iterator[Option]:
+    """Yield the options with their defaults as they come from the command line."""
+    for each in tool.options:
+        if each.kind == "flag":
+            yield each._replace(default=False)
+        else:
+            yield each._replace(default=()) if each.kind == "texts" else each
 
 
 def rate_of(host: Host, what: str, sleep: Callable[[float], object] = time.sleep) -> Rate:

@@ -1,7 +1,7 @@
 """What tracing everything would cost, from rates of hosts in memory."""
 
 import errno
-from typing import Dict, List
+from typing import Any, Dict, List
 
 import pytest
 
@@ -12,6 +12,8 @@ from kdiag.tools.family import TOOLS, tool_named
 
 STAT = b"cpu  1 2 3 4\nctxt %d\nprocesses %d\n"
 DISKS = b" 254 0 vda %d 0 0 0 %d 0 0 0 0 0 0\n 254 1 vda1 900 0 0 0 900 0 0 0 0 0 0\n"
+
+SYSCOUNT, RUNQLAT, SYSCALLS = (tool_named(name) for name in ("syscount", "runqlat", "syscalls"))
 
 
 def host(before: Dict[str, Content], after: Dict[str, Content]) -> MemoryHost:
@@ -57,24 +59,37 @@ def test_what_cannot_be_told_is_not_zero(after: Content, clock: List[float]) -> 
 def test_a_recording_has_no_system_calls_to_count() -> None:
     told = rate(host({}, {}), "syscalls")
     assert told == Rate("system calls", None, 4)
-    assert "unknown" in str(cost_of(told, "syscount", "bpf"))
+    assert "unknown" in str(cost_of(told, SYSCOUNT, "bpf", {}))
 
 
 def test_a_share_is_of_all_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "_NS", {("syscount", "bpf"): 200})
-    told = cost_of(Rate("system calls", 1e6, 4), "syscount", "bpf")
+    told = cost_of(Rate("system calls", 1e6, 4), SYSCOUNT, "bpf", {})
     assert told == Cost("system calls", 1e6, 0.05)
     assert not told.too_much
-    assert cost_of(Rate("system calls", 1.1e6, 4), "syscount", "bpf").too_much
+    assert cost_of(Rate("system calls", 1.1e6, 4), SYSCOUNT, "bpf", {}).too_much
     assert str(told) == "about 5 % of the CPUs at 1M system calls a second"
 
 
 def test_what_is_not_in_the_table_is_unknown_and_reading_proc_fires_nothing() -> None:
     told = Rate("switches", 1000.0, 2)
-    assert cost_of(told, "runqlat", "magic").share is None
-    assert not cost_of(told, "runqlat", "magic").too_much
-    assert cost_of(told, "runqlat", "procfs").share == 0
-    assert cost_of(Rate("switches", 1000.0, None), "runqlat", "procfs").share is None
+    assert cost_of(told, RUNQLAT, "magic", {}).share is None
+    assert not cost_of(told, RUNQLAT, "magic", {}).too_much
+    assert cost_of(told, RUNQLAT, "procfs", {}).share == 0
+    assert cost_of(Rate("switches", 1000.0, None), RUNQLAT, "procfs", {}).share is None
+
+
+def test_what_lines_cost_is_only_known_where_all_are_shown() -> None:
+    told = Rate("system calls", 1e5, 2)
+    usual: Dict[str, Any] = {
+        each.name: False if each.kind == "flag" else () if each.kind == "texts" else each.default
+        for each in SYSCALLS.options
+    }
+    assert cost_of(told, SYSCALLS, "bpf", usual).too_much
+    for chosen in ({"names": ("openat",)}, {"failed": True}):
+        some = cost_of(told, SYSCALLS, "bpf", {**usual, **chosen})
+        assert str(some) == "unknown at 100k system calls a second"
+        assert not some.too_much
 
 
 def test_the_table_names_what_there_is() -> None:
