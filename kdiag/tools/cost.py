@@ -40,8 +40,8 @@ _WORDS = {
 }
 #: Nanoseconds of CPU time for one event, in the kernel and in kdiag: by tool and mechanism.
 #: Measured by ``python -m bench costs`` on Linux 6.18 (x86_64, two busy virtual CPUs); two digits are more
-#: than is certain. A line costs most, by what kdiag does for it; system calls that make no line cost opensnoop
-#: and its kin far less. What is not here is not known: exitsnoop by ftrace is at two kinds of event.
+#: than is certain. A line costs most, by what kdiag does for it; calls that make no line cost opensnoop and
+#: its kin far less. What is not here is not known: exitsnoop by ftrace is at two kinds of event.
 _NS: Mapping[Tuple[str, str], int] = {
     ("execsnoop", "bpf"): 180,
     ("execsnoop", "ftrace"): 100,
