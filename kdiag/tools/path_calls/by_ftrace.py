@@ -3,8 +3,8 @@
 The events have the path's address, not the path. It comes from the first of these that the kernel has:
 
 * since 6.19, the events themselves hold the text;
-* kretprobes on ``getname`` and its kin, through which every path comes into the kernel: the text is the kernel's
-  own copy, which is always there (the program's page may not be at the begin of the call).
+* kretprobes on ``getname`` and its kin, through which every path comes into the kernel: the text is the
+  kernel's own copy, which is always there (the program's page may not be at the begin of the call).
 
 Otherwise there are no paths. Looking in ``/proc/TID/fd`` where a new descriptor leads was tried: by then most
 are closed and used again, for another file.
