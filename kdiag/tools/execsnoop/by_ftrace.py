@@ -53,7 +53,11 @@ def _fed(traced: Traced, pairs: Pairs, threads: Threads, event: Event, probes: S
         comm = (path or "?").rpartition("/")[2].encode("utf-8", "surrogateescape")[:15]
         yield from pairs.done(fields["pid"], None, comm.decode("utf-8", "surrogateescape"), path)
     elif event.name.startswith(_ENTER):
-        told = [value for name, value in fields.items() if name.endswith("_val") and isinstance(value, str)]
+        told = (
+            []
+            if probes
+            else [value for name, value in fields.items() if name.endswith("_val") and isinstance(value, str)]
+        )
         pairs.begin(Begin(event.ts_ns, pid, None, told[0] if told else None, None))
     elif event.name.startswith(_EXIT) and signed_64(fields["ret"]) < 0:
         comm_now = "?" if traced.comms is None else traced.comms.of(event.pid)

@@ -2,9 +2,9 @@
 
 The events have the path's address, not the path. It comes from the first of these that the kernel has:
 
-* since 6.19, the events themselves hold the text;
 * kretprobes on ``getname`` and its kin, through which every path comes into the kernel: the text is the
-  kernel's own copy, which is always there (the program's page may not be at the begin of the call).
+  kernel's own copy, which is always there (the program's page may not be at the begin of the call), and whole;
+* since 6.19, the events themselves hold the text, as much of it as ``syscall_user_buf_size`` allows.
 
 Otherwise there are no paths. Looking in ``/proc/TID/fd`` where a new descriptor leads was tried: by then most
 are closed and used again, for another file.
@@ -36,6 +36,8 @@ _ENTER, _EXIT = "sys_enter_", "sys_exit_"
 _GETNAME = ("getname", "getname_flags", "do_getname")
 _NAME_OF_RESULT = ("name=+0(+0($retval)):string",)
 _NUMBER_FIELD = "__syscall_nr"
+#: SYSCALL_FAULT_USER_MAX in ``kernel/trace/trace_syscalls.c``; what is longer ends with dots.
+_MOST_TEXT = 165
 _NO_PATH = "its events have addresses, and names only since 6.19; and this kernel has no kprobes"
 
 
@@ -65,12 +67,14 @@ class NameProbe:
         self._run = run
 
     def set_up(self, tracefs: TraceFs, session: Session) -> None:
-        """Define them, unless the events have the names themselves."""
-        if any(_text_fields(session)):
-            return
+        """Define them, or see to it that the events have the names themselves."""
         if tracefs.exists("kprobe_events"):
             self._define(session)
-        if not self.events:
+        if self.events:
+            return
+        if any(_text_fields(session)):
+            session.instance.write("syscall_user_buf_size", str(_MOST_TEXT))
+        else:
             self._run.missing["path"] = _NO_PATH
 
     def _define(self, session: Session) -> None:
@@ -128,7 +132,7 @@ def _fed(
         value for name, value in fields.items() if not name.startswith("common_") and name != _NUMBER_FIELD
     ]
     registers = tuple(value & 0xFFFF_FFFF_FFFF_FFFF for value in values if isinstance(value, int))
-    told = [value for value in values if isinstance(value, str)]
+    told = [] if names else [value for value in values if isinstance(value, str)]
     texts: Dict[int, Text] = {numbers[number].path: Text(told[0])} if told else {}
     comm = "?" if traced.comms is None else traced.comms.of(event.pid)
     yield from pairing.begin(Begin(event.ts_ns, comm, None, event.pid, number, registers, texts))
