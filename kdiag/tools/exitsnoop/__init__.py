@@ -80,6 +80,12 @@ TOOL = Tool(
                 "core_dumped": "the events do not tell",
             },
         ),
+        ToolMechanism(
+            "procfs",
+            "kdiag.tools.exitsnoop.by_procfs",
+            ("procfs",),
+            "looks at /proc some times a second: nothing that comes and goes in between",
+        ),
     ),
     options=(
         Option("threads", ("--threads",), "Show the end of each thread."),
