@@ -3,7 +3,7 @@
 The events have the path's address, not the path. It comes from the first of these that the kernel has:
 
 * kretprobes on ``getname`` and its kin, through which every path comes into the kernel: the text is the
-  kernel's own copy, which is always there (the program's page may not be at the begin of the call), and whole;
+  kernel's own copy, whole, and always there (the program's page may not be at the begin of the call);
 * since 6.19, the events themselves hold the text, as much of it as ``syscall_user_buf_size`` allows.
 
 Otherwise there are no paths. Looking in ``/proc/TID/fd`` where a new descriptor leads was tried: by then most
