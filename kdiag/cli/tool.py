@@ -165,7 +165,7 @@ def _weigh(tool: Tool, run: "Run", rate: "Rate", force: bool) -> None:
     from kdiag.tools.cost import MOST_SHARE, cost_of
 
     run.cost = cost_of(rate, tool, run.choice.name, run.options)
-    if run.cost.too_much and not force:
+    if run.cost is not None and run.cost.too_much and not force:
         raise Failed(
             f"{tool.name} of all processes by {run.choice.name} would cost {run.cost}, "
             f"more than {MOST_SHARE * 100:.0f} %",

@@ -65,6 +65,8 @@ _NS: Mapping[Tuple[str, str], int] = {
 }
 
 
+#: It costs what it reads, however much happens.
+_WITHOUT_PROBES = "procfs"
 #: Tools that show a line for each event, unless their options choose some.
 _SHOWS_ALL = ("syscalls",)
 
@@ -114,12 +116,14 @@ def _short(number: float) -> str:
     return f"{number / 1e3:.3g}k" if number >= 1000 else f"{number:.0f}"
 
 
-def cost_of(rate: Rate, tool: Tool, mechanism: str, options: Mapping[str, Any]) -> Cost:
-    """Return what a mechanism of a tool costs at that rate.
+def cost_of(rate: Rate, tool: Tool, mechanism: str, options: Mapping[str, Any]) -> Optional[Cost]:
+    """Return what a mechanism of a tool costs at that rate; ``None`` for one that has no probes.
 
     How many lines are shown of those that options choose is not known, and so is their cost.
     """
-    ns = 0 if mechanism == "procfs" else _NS.get((tool.name, mechanism))
+    if mechanism == _WITHOUT_PROBES:
+        return None
+    ns = _NS.get((tool.name, mechanism))
     if tool.name in _SHOWS_ALL and any(options[each.name] != each.default for each in _choosing(tool)):
         ns = None
     if rate.per_s is None or rate.online_cpus is None or ns is None:
