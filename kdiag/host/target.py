@@ -117,8 +117,9 @@ class Target:
         ``path`` is as in /proc/PID/cgroup (``/system.slice/ssh.service``), or below /sys/fs/cgroup. Found by
         each process's own file, so that it does not matter where hierarchies are mounted.
         """
-        wanted = "/" + path[len(_CGROUP_MOUNT) :].strip("/") if path.startswith(_CGROUP_MOUNT) else path
-        wanted = "/" + wanted.strip("/")
+        below = path.rstrip("/") + "/"
+        below = below[len(_CGROUP_MOUNT) :] if below.startswith(_CGROUP_MOUNT) else path
+        wanted = "/" + below.strip("/")
         own = host.facts.reader_pid
         pids = [
             int(name)
