@@ -43,8 +43,10 @@ _WORDS = {
 #: than is certain. A line costs most, by what kdiag does for it; calls that make no line cost opensnoop and
 #: its kin far less. What is not here is not known: exitsnoop by ftrace is at two kinds of event.
 _NS: Mapping[Tuple[str, str], int] = {
+    ("execsnoop", "bcc"): 170,
     ("execsnoop", "bpf"): 180,
     ("execsnoop", "ftrace"): 100,
+    ("exitsnoop", "bcc"): 51_000,
     ("exitsnoop", "bpf"): 39_000,
     ("offcpu", "bpf"): 2400,
     ("offcpu", "ftrace"): 6600,
