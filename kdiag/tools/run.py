@@ -88,9 +88,10 @@ class Run:
         self._tick_s = time.monotonic()
 
     def ending(self) -> bool:
-        """Tell whether it is over: the command ended, the time is over, or the user wants it."""
+        """Tell whether it is over: the command ended, the time or all intervals are, or the user wants it."""
         assert self._ending is not None, "the run has not begun"  # noqa: S101
-        return self.dry_run or self._ending()
+        counted = self.count is not None and self._ticks >= self.count
+        return self.dry_run or counted or self._ending()
 
     def asked_to_stop(self) -> bool:
         """Tell whether the user wants it to end."""

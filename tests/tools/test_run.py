@@ -135,6 +135,8 @@ def test_intervals_are_over_in_time_however_late_one_looks(now: List[float]) -> 
         told.append(run.tick())
     # The second is over a second after the first should have been, not after it was seen.
     assert told == [None, False, None, False, None, True]
+    # What reads events goes on until it is told that it is over.
+    assert run.ending()
     assert run.ended == "all intervals are over"
     assert run.duration_s == 3.0
 

@@ -56,6 +56,16 @@ def test_each_row_has_a_histogram_if_asked_for() -> None:
         assert histogram["total"] == row["waits"]
 
 
+@pytest.mark.parametrize("backend", ["bpf", "ftrace", "procfs"])
+def test_it_ends_after_so_many_intervals(backend: str) -> None:
+    done = kdiag("runqlat", "--backend", backend, "--json", "--interval", "0.4", "--count", "2", timeout=60)
+    if done.returncode == 3 and "nothing on this host can answer that" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["kind"] for line in lines] == ["begin", "summary", "summary", "end"]
+    assert lines[-1]["ended"] == "all intervals are over"
+
+
 def test_sums_of_procfs_are_those_of_the_kernel() -> None:
     done = kdiag("runqlat", "--backend", "procfs", "--json", "--for", "0.5", "-p", str(os.getpid()))
     assert done.returncode == 0, done.stderr
