@@ -20,7 +20,6 @@ from kdiag.records import NamedTuple
 __all__ = ["Collector", "Losses", "load", "possible_cpus"]
 
 _POSSIBLE = "/sys/devices/system/cpu/possible"
-_STACK_BYTES = 127 * 8
 
 
 class Losses(NamedTuple):
@@ -46,7 +45,10 @@ class Collector:
         self._attached = False
         self._buffer: Optional[Union[RingBuffer, PerfBuffer]] = None
         if EVENTS.name in maps:
-            self._buffer = RingBuffer(maps[EVENTS.name])
+            events = maps[EVENTS.name]
+            # Kernels before 5.8 have no ring buffer, but a buffer for each possible CPU.
+            rings = events.spec.kind == EVENTS.kind
+            self._buffer = RingBuffer(events) if rings else PerfBuffer(events, range(events.spec.max_entries))
 
     def __enter__(self) -> "Collector":
         return self

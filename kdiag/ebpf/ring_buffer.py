@@ -8,6 +8,7 @@ Loss. Neither tells by itself at the end: a program that finds the ring buffer f
 does one whose perf_event_output fails; the perf buffer's own records of loss come only with the next event.
 """
 
+import errno
 import fcntl
 import mmap
 import os
@@ -91,15 +92,20 @@ class PerfBuffer:
         self._poll = select.poll()
         try:
             for cpu in cpus:
-                event = perf_event_open(
-                    _SOFTWARE,
-                    _BPF_OUTPUT,
-                    step=f"opening the perf buffer of CPU {cpu}",
-                    cpu=cpu,
-                    period_or_hz=1,
-                    sample_type=_SAMPLE_RAW,
-                    wakeup_events=1,
-                )
+                try:
+                    event = perf_event_open(
+                        _SOFTWARE,
+                        _BPF_OUTPUT,
+                        step=f"opening the perf buffer of CPU {cpu}",
+                        cpu=cpu,
+                        period_or_hz=1,
+                        sample_type=_SAMPLE_RAW,
+                        wakeup_events=1,
+                    )
+                except BpfError as error:
+                    if error.errno == errno.ENODEV:
+                        continue  # it is possible, and not there
+                    raise
                 try:
                     ring = mmap.mmap(event, self._size + mmap.PAGESIZE)
                 except OSError as error:
