@@ -64,10 +64,11 @@ def _begin(data: bytes) -> Begin:
     sizes = struct.unpack_from(f"={ARGUMENTS + 1}Q", data, SIZES_AT)
     path = _text(data, PATH_AT, sizes[0], PATH_BYTES)
     texts = [
-        _text(data, TEXTS_AT + at * TEXT_BYTES, sizes[1 + at], TEXT_BYTES) or "?"
+        _text(data, TEXTS_AT + at * TEXT_BYTES, sizes[1 + at], TEXT_BYTES)
         for at in range(min(number & (MORE - 1), ARGUMENTS))
     ]
-    return Begin(time_ns, pid, uid, path, (*texts, *(("...",) if number & MORE else ())))
+    told = ["?" if text is None else text for text in texts]
+    return Begin(time_ns, pid, uid, path, (*told, *(("...",) if number & MORE else ())))
 
 
 def _text(data: bytes, at: int, size: int, most_bytes: int) -> Optional[str]:

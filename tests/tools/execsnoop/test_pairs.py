@@ -4,7 +4,7 @@ import struct
 from typing import Any, List, Optional
 
 from kdiag.report.terminal import Style
-from kdiag.tools.execsnoop import ExecRow, by_bpf
+from kdiag.tools.execsnoop import ExecRow, events
 from kdiag.tools.execsnoop.pairs import Begin, Pairs
 
 ALL = {"failed": False, "name": None}
@@ -80,17 +80,17 @@ def event(number: int, path: bytes, *arguments: bytes, sizes: Optional[List[int]
 
 
 def test_what_the_program_sends_is_read() -> None:
-    assert by_bpf._begin(event(2, b"/bin/true", b"true", b"\xff x")) == Begin(
+    assert events._begin(event(2, b"/bin/true", b"true", b"\xff x")) == Begin(
         77, 10, 33, "/bin/true", ("true", "\udcff x")
     )
 
 
 def test_what_was_cut_or_not_read_shows() -> None:
-    long = by_bpf._begin(event(1 | 1 << 16, b"p" * 300, b"a" * 200))
+    long = events._begin(event(1 | 1 << 16, b"p" * 300, b"a" * 200))
     assert long.path == "p" * 256 + "..."
     assert long.arguments == ("a" * 128 + "...", "...")
-    unread = by_bpf._begin(event(1, b"", b"a", sizes=[0, 0]))
+    unread = events._begin(event(1, b"", b"a", sizes=[0, 0]))
     assert (unread.path, unread.arguments) == (None, ("?",))
-    empty = by_bpf._begin(event(1, b"x", b""))
+    empty = events._begin(event(1, b"x", b""))
     assert empty.arguments == ("",)
-    assert by_bpf._begin(event(0, b"x")).arguments == ()
+    assert events._begin(event(0, b"x")).arguments == ()
