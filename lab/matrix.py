@@ -70,7 +70,7 @@ def cells_named(text: str) -> List[Cell]:
 
 # What takes longest of tests/live and tells least in the two guests of CI, which has half an hour for
 # everything.
-SHORT_WITHOUT = ("tests/live/test_peers.py", "tests/live/path")
+SHORT_WITHOUT = ("tests/live/test_peers.py", "tests/live/path", "tests/live/tools", "tests/live/ebpf")
 
 
 def pytest_arguments(variant: Variant, tests: Sequence[str], short: bool = False) -> Tuple[str, ...]:
