@@ -33,6 +33,18 @@ _MOST_ROWS = 1_000_000
 _TYPES: Dict[str, Any] = {"number": click.IntRange(0), "seconds": Seconds(), "text": str, "texts": str}
 
 
+#: A stream has no intervals, and no rows that come first.
+_OF_SUMMARIES = (
+    click.option(
+        "--top", type=click.IntRange(1, _MOST_ROWS), metavar="N", help="Show the first N rows only."
+    ),
+    click.option("--count", type=click.IntRange(1), metavar="N", help="End after N intervals."),
+    click.option(
+        "--interval", "interval_s", type=Seconds(), metavar="S", help="Print what S seconds gave, each S."
+    ),
+)
+
+
 def command_for(name: str) -> click.Command:
     """Return the click command of a tool."""
     tool = tool_named(name)
@@ -55,13 +67,7 @@ def command_for(name: str) -> click.Command:
             envvar="KDIAG_BACKEND",
             help="Answer this way, or say why not (environment: KDIAG_BACKEND).",
         ),
-        click.option(
-            "--top", type=click.IntRange(1, _MOST_ROWS), metavar="N", help="Show the first N rows only."
-        ),
-        click.option("--count", type=click.IntRange(1), metavar="N", help="End after N intervals."),
-        click.option(
-            "--interval", "interval_s", type=Seconds(), metavar="S", help="Print what S seconds gave, each S."
-        ),
+        *(() if tool.streams else _OF_SUMMARIES),
         target_options,
         *(_option(each) for each in reversed(tool.options)),
     ):
@@ -102,7 +108,7 @@ def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
         tool.check(options)
     except BadOption as error:
         raise Failed(str(error)) from None
-    if values["count"] and values["interval_s"] is None:
+    if values.get("count") and values["interval_s"] is None:
         raise Failed("--count says after how many intervals to end: give --interval S, too")
     with told_as_failures(), ends_with_summary() as stop:
         host = open_root(values["root"])
@@ -125,9 +131,9 @@ def _run(tool: Tool, ctx: click.Context, values: Dict[str, Any]) -> int:
             options,
             target=target,
             for_s=values["for_s"],
-            interval_s=values["interval_s"],
-            count=values["count"],
-            top=values["top"],
+            interval_s=values.get("interval_s"),
+            count=values.get("count"),
+            top=values.get("top"),
             stop=lambda: stop.wanted,
             dry_run=values["dry_run"],
         )
