@@ -58,7 +58,7 @@ def test_two_captures_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     "words, said",
     [
         ((), "nothing says which call: name a system call, or give --function F, or --all"),
-        (("openat",), "of whom? Give -- CMD, -p PID, --comm NAME or --cgroup PATH; or --for S for every process"),
+        (("openat",), "of whom? Give -- CMD, -p PID, --comm NAME or --cgroup PATH; or --for S"),
         (("openat", "--all"), "SYSCALL and --all do not go together"),
         (("openat", "read", "--", "true"), "one system call at a time, not openat read"),
         (("opnat", "--", "true"), "opnat: there is no such system call; near: openat"),

@@ -21,6 +21,8 @@ AWAY = MapSpec("away", "hash", 4, 8 + KEY_BYTES, 65536)
 SLEPT = MapSpec("slept", "percpu_hash", KEY_BYTES, 8, 10240)
 #: Of a kernel thread that waits for work (state I), beside D (``TASK_NOLOAD``).
 _NOLOAD = 0x400
+#: Of a thread that ends (``TASK_DEAD``).
+_DEAD = 0x80
 #: On the stack of the program: what is kept of a thread (the key comes after the time), a value of zeros, two
 #: keys of four bytes.
 _KEPT = -8 - KEY_BYTES
@@ -67,8 +69,12 @@ def _code(request: Request) -> Code:
     a.jump_if(R8, "==", 0, "back")
     pieces.unless_watched(a, request.watch, "back", _TID, R8)
     wanted = STATES[options["state"]]
-    if wanted != -1:
-        state = btf.field("task_struct", "__state", "state")
+    state = btf.field("task_struct", "__state", "state")
+    if wanted == -1:
+        # One that ends does not come back, but another may get its id.
+        a.load(R1, R7, state.offset_bytes, state.size_bytes)
+        a.jump_if(R1, "&", _DEAD, "back")
+    else:
         a.load(R1, R6, 0)
         a.alu("and", R1, 0xFF)
         a.jump_if(R1, "!=", 0, "back")  # it was preempted: it did not want to sleep

@@ -15,6 +15,8 @@ __all__ = ["Sleeps", "run"]
 _SWITCH = "sched:sched_switch"
 #: Of prev_state: what says why a thread sleeps. Above is the bit of one that was preempted (TASK_REPORT_MAX).
 _SLEEPS = 0xFF
+#: Of prev_state: it ends (EXIT_DEAD, EXIT_ZOMBIE).
+_ENDED = 0x30
 _BUFFER_KIB = 8192
 
 
@@ -63,7 +65,8 @@ class Sleeps:
         fields = event.fields
         if self._watches(fields["prev_pid"]):
             state = fields["prev_state"]
-            if self._wanted == -1 or state & _SLEEPS & self._wanted:
+            # One that ends does not come back, but another may get its id.
+            if state & _SLEEPS & self._wanted if self._wanted != -1 else not state & _ENDED:
                 self._away[fields["prev_pid"]] = event.ts_ns, who, event.stack or ()
         away = self._away.pop(fields["next_pid"], None)
         if away is not None:

@@ -16,6 +16,7 @@ from kdiag.tools.syscount.maps import (
     calls_map,
     summaries,
 )
+from kdiag.tools.syscount.sums import tell_missing
 from kdiag.tools.tool import Item
 
 __all__ = ["run"]
@@ -163,6 +164,7 @@ def run(run: Run) -> Iterator[Item]:
     def plan_of(request: BccRequest) -> BccPlan:
         return _plan(run, request)
 
+    tell_missing(run)
     with collecting_by_bcc(run, plan_of) as collector:
         yield from summaries(run, collector)
 

@@ -33,6 +33,7 @@ from kdiag.tools.syscount.maps import (
     maps_for,
     summaries,
 )
+from kdiag.tools.syscount.sums import tell_missing
 from kdiag.tools.tool import Item
 
 __all__ = ["plan", "run"]
@@ -43,6 +44,7 @@ _SMALL, _ERRNO, _KEY, _NAME, _ZEROS = -4, -8, -16, -32, -32 - VALUE_BYTES
 
 def run(run: Run) -> Iterator[Item]:
     """Sum up until it ends."""
+    tell_missing(run)
     with collecting(run, plan) as collector:
         yield from summaries(run, collector)
 

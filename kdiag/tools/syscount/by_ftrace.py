@@ -10,7 +10,7 @@ from kdiag.tools.ftrace_run import Traced, TraceEvent, tracing
 from kdiag.tools.run import Run
 from kdiag.tools.syscall_options import RESTARTED, wanted_numbers
 from kdiag.tools.syscall_programs import NO_NUMBER
-from kdiag.tools.syscount.sums import Key, Sum, added, less, rows_of, since
+from kdiag.tools.syscount.sums import Key, Sum, added, less, rows_of, since, tell_missing
 from kdiag.tools.tool import Item, Summary
 
 __all__ = ["run"]
@@ -24,6 +24,7 @@ _FORGOTTEN = -1
 
 def run(run: Run) -> Iterator[Item]:
     """Sum up until it ends."""
+    tell_missing(run)
     machine = machine_of(run.host) or ""
     restarted = number_of(RESTARTED, machine)
     events = _events(run.options, wanted_numbers(run.options, machine), restarted)

@@ -6,10 +6,11 @@ from kdiag.ftrace.syscall_sums import bucket_top_ns
 from kdiag.kernel import errno_names
 from kdiag.kernel.syscalls import name_of
 from kdiag.records import NamedTuple
+from kdiag.tools.run import Run
 from kdiag.tools.syscall_programs import COMPAT, NO_NUMBER
 from kdiag.tools.syscount import SyscallRow
 
-__all__ = ["Key", "Sum", "added", "less", "rows_of", "since", "syscall_name"]
+__all__ = ["Key", "Sum", "added", "less", "rows_of", "since", "syscall_name", "tell_missing"]
 
 #: (process, number of the call); ``None`` for what was not asked for.
 Key = Tuple[Optional[int], Optional[int]]
@@ -97,6 +98,12 @@ def syscall_name(number: int, machine: str) -> str:
     if number == NO_NUMBER:
         return f"call {NO_NUMBER} and above"
     return name_of(number, machine) or f"call {number}"
+
+
+def tell_missing(run: Run) -> None:
+    """Say what rows of intervals do not have, before anything is shown."""
+    if run.interval_s is not None and not run.options["counts_only"]:
+        run.missing["max_ns"] = "of an interval it is not known: only the longest of all is kept"
 
 
 def rows_of(
