@@ -210,9 +210,7 @@ def _request(host: Host, words: Sequence[str], argv: Sequence[str], options: Dic
     if len(words) > 1:
         raise Failed(f"one system call at a time, not {' '.join(words)}; a command comes after --")
     if not argv and not any(options[name] for name in (*_WHOM, "for_s")):
-        raise Failed(
-            "of whom? Give -- CMD, -p PID, --comm NAME or --cgroup PATH; or --for S"
-        )
+        raise Failed("of whom? Give -- CMD, -p PID, --comm NAME or --cgroup PATH; or --for S")
     machine = machine_of(host) or ""
     return Request(
         syscalls=_syscalls(words[0], machine) if words else (),
