@@ -24,7 +24,7 @@ def opened() -> Iterator[OpenRecording]:
     hosts = []
 
     def open_recording(path: Path) -> RecordedHost:
-        hosts.append(RecordedHost(str(path), timeout_s=0.2, budget_s=0.5))
+        hosts.append(RecordedHost(str(path), timeout_s=1.0, budget_s=2.0))
         return hosts[-1]
 
     yield open_recording
