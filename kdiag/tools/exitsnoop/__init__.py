@@ -76,7 +76,6 @@ TOOL = Tool(
             ("events",),
             "events of ends, and of the calls and signals that lead there",
             {
-                "parent_pid": "the events tell it only of what was made since the begin",
                 "core_dumped": "the events do not tell",
             },
         ),

@@ -35,6 +35,12 @@ TOOL = Tool(
     columns=(("pid", 7), ("comm", 15), ("waits", 9), ("avg_ns", 9), ("max_ns", 9), ("total_ns", 9)),
     mechanisms=(
         ToolMechanism(
+            "bcc",
+            "kdiag.tools.runqlat.by_bcc",
+            ("bcc",),
+            "programs at wake-ups and switches sum up in the kernel",
+        ),
+        ToolMechanism(
             "bpf",
             "kdiag.tools.runqlat.by_bpf",
             ("bpf",),

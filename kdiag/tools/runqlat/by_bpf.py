@@ -17,7 +17,7 @@ from kdiag.tools.runqlat import UNIT_NS
 from kdiag.tools.runqlat.summary import summary_of
 from kdiag.tools.tool import Item
 
-__all__ = ["run", "summaries"]
+__all__ = ["NAMES", "SINCE", "WAITS", "run", "summaries"]
 
 #: Since when a thread could run, by its id, in ns.
 SINCE = MapSpec("since", "hash", 4, 8, 65536)

@@ -36,7 +36,7 @@ def _ran(backend: str) -> "tuple[Dict[int, Dict[str, Any]], Dict[int, int], Dict
     return {row["pid"]: row for row in document["rows"]}, {int(a): int(b) for a, b in lines}, document
 
 
-@pytest.mark.parametrize("backend", ["bpf", "ftrace"])
+@pytest.mark.parametrize("backend", ["bcc", "bpf", "ftrace"])
 def test_waits_are_as_long_as_the_kernel_says(backend: str) -> None:
     rows, delays, document = _ran(backend)
     assert (len(delays), document["lost"], document["lost_map_entries"]) == (2, 0, 0)
