@@ -4,6 +4,7 @@ A tool gives a plan: maps and programs for a :class:`~kdiag.ebpf.pieces.Watch`. 
 :exc:`~kdiag.tools.tool.CannotUse`, so that the next mechanism is tried.
 """
 
+import errno
 import os
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List, Mapping, Tuple
@@ -21,6 +22,12 @@ from kdiag.tools.run import Lost, Run
 from kdiag.tools.tool import CannotUse
 
 __all__ = ["BpfPlan", "Request", "collecting", "own_tgid"]
+
+_AS_ROOT = "run as root (CAP_BPF and CAP_PERFMON)"
+_FOR_ROOT = (
+    "root is refused by a policy (lockdown, a security module, seccomp in a container), or before 5.11 because "
+    "RLIMIT_MEMLOCK is used up"
+)
 
 
 class BpfPlan(NamedTuple):
@@ -112,5 +119,7 @@ def own_tgid(run: Run) -> int:
 
 
 def cannot(error: BpfError) -> CannotUse:
-    """Say why BPF does not do."""
-    return CannotUse(str(error))
+    """Say why BPF does not do, and what may help."""
+    if error.errno not in (errno.EPERM, errno.EACCES) or error.log:
+        return CannotUse(str(error))
+    return CannotUse(str(error), _AS_ROOT if os.geteuid() else _FOR_ROOT)
