@@ -25,8 +25,8 @@ __all__ = ["BpfPlan", "Request", "collecting", "own_tgid"]
 
 _AS_ROOT = "run as root (CAP_BPF and CAP_PERFMON)"
 _FOR_ROOT = (
-    "root is refused by a policy (lockdown, a security module, seccomp in a container), or before 5.11 because "
-    "RLIMIT_MEMLOCK is used up"
+    "lift the policy that refuses it to root (lockdown, a security module, seccomp in a container); before "
+    "5.11 raise RLIMIT_MEMLOCK"
 )
 
 
