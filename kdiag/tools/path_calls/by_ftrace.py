@@ -25,7 +25,7 @@ from kdiag.tools.path_calls import Found, PathCall, PathPairing, numbers_of
 from kdiag.tools.run import Run
 from kdiag.tools.syscalls.arguments import Text
 from kdiag.tools.syscalls.lines import Begin
-from kdiag.tools.tool import Item, LostHere
+from kdiag.tools.tool import CannotUse, Item, LostHere
 
 __all__ = ["NameProbe", "path_calls"]
 
@@ -74,8 +74,10 @@ class NameProbe:
             return
         if any(_text_fields(session)):
             session.instance.write("syscall_user_buf_size", str(_MOST_TEXT))
-        else:
-            self._run.missing["path"] = _NO_PATH
+            return
+        if self._run.options["name"] is not None:
+            raise CannotUse(f"-n goes by paths, and there are none: {_NO_PATH}")
+        self._run.missing["path"] = _NO_PATH
 
     def _define(self, session: Session) -> None:
         events = DynamicEvents(session)

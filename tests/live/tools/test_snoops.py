@@ -153,6 +153,15 @@ def test_every_end_of_a_process_is_shown_with_how(backend: str, tmp_path: Path) 
     assert all(0 < row["lived_ns"] < 60e9 for row in rows)
 
 
+def test_paths_are_not_asked_for_where_there_are_none() -> None:
+    _, end = _rows("opensnoop", "ftrace", python("pass"))
+    if "path" not in end["missing"]:
+        pytest.skip("this kernel tells paths")
+    done = kdiag("opensnoop", "--backend", "ftrace", "-n", "x", "--", *python("pass"))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "-n goes by paths, and there are none" in done.stderr
+
+
 def test_a_file_that_a_program_looks_for_is_found_by_its_name(tmp_path: Path) -> None:
     code = (
         f"import configparser\nnames = [{str(tmp_path)!r} + name for name in ('/.pylintrc', '/pylintrc')]\n"
