@@ -50,6 +50,8 @@ def test_waits_are_as_long_as_the_kernel_says(backend: str) -> None:
 
 def test_each_row_has_a_histogram_if_asked_for() -> None:
     done = kdiag("runqlat", "--backend", "ftrace", "-P", "--json", "--for", "0.5")
+    if done.returncode == 3 and "nothing on this host can answer that" in done.stderr:
+        pytest.skip(done.stderr.strip())
     document = json.loads(done.stdout)
     assert len(document["histograms"]) == 1 + len(document["rows"])
     for row, histogram in zip(document["rows"], document["histograms"][1:]):

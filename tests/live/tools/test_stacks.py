@@ -1,6 +1,7 @@
 """profile and offcpu under known loads: what spins, and where somebody sleeps."""
 
 import json
+import os
 from typing import Any, Dict, List
 
 import pytest
@@ -33,8 +34,8 @@ def _stacks(*words: str) -> "tuple[List[Dict[str, Any]], Dict[str, Any]]":
 def test_what_spins_has_the_samples() -> None:
     stacks, document = _stacks("profile", "--json", "-F", "99", "--", *python(_SPIN))
     total = sum(row["weight"] for row in stacks)
-    # A second of CPU time, at 99 a second.
-    assert 60 <= total <= 140
+    # A second of CPU time at 99 a second, and the start of Python, which takes long under emulation.
+    assert 60 <= total <= (300 if "KDIAG_LAB" in os.environ else 140)
     user_side = sum(row["weight"] for row in stacks if row["kernel_frames"] == 0)
     assert user_side > 0.6 * total
     assert document["rows"] == []

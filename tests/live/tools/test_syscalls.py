@@ -46,6 +46,7 @@ def test_some_mechanism_must_work_here() -> None:
     assert not _usable("bpf") or not _usable("ftrace")
 
 
+@pytest.mark.needs("tracefs")  # arguments have their names from there
 @pytest.mark.parametrize("mechanism", _MECHANISMS)
 def test_calls_come_with_arguments_and_result(mechanism: str, tmp_path: Path) -> None:
     path = os.path.join(str(tmp_path), 'a "file"\n')
@@ -97,6 +98,7 @@ for path in ("/", "/nonexistent", "/"):
         assert [row["result"] for row in rows] == results
 
 
+@pytest.mark.needs("tracefs")  # arguments have their names from there
 @pytest.mark.parametrize("mechanism", _MECHANISMS)
 def test_threads_and_children_are_shown(mechanism: str) -> None:
     load = """

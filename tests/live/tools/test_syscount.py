@@ -148,6 +148,8 @@ for _ in range(9): assert call() == os.getpid()
 
 @pytest.mark.parametrize("mechanism", _READERS)
 def test_calls_of_32_bit_code_have_no_64_bit_names(mechanism: str) -> None:
+    if "KDIAG_LAB" in os.environ:
+        pytest.skip("int 0x80 in 64-bit code brought Linux 7.2 down under QEMU's emulation")
     if os.uname().machine != "x86_64" or subprocess.run(python(_NARROW), check=False).returncode:
         pytest.skip("this kernel runs no 32-bit code")
     counts = _counts(_rows(mechanism, load=_NARROW))
