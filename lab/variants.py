@@ -93,12 +93,21 @@ VARIANTS: Dict[str, Variant] = {
             deadline_s=2700,
         ),
         Variant(
+            "tools-confidentiality",
+            "tools where lockdown closes tracefs and kprobes: by BPF and /proc alone",
+            boot=("lockdown=confidentiality",),
+            proof="grep -qF '[confidentiality]' /sys/kernel/security/lockdown",
+            kernels=_ENDS,
+            tests=_TOOLS,
+            deadline_s=2700,
+        ),
+        Variant(
             "lockdown-integrity",
             "what Secure Boot sets: no kernel memory is to be written",
             boot=("lockdown=integrity",),
             proof="grep -qF '[integrity]' /sys/kernel/security/lockdown",
             kernels=_ENDS,
-            left_out=_LOADS + _PATHS,
+            left_out=_LOADS + _PATHS + _TOOLS,
         ),
         Variant(
             "unprivileged",
@@ -113,7 +122,7 @@ VARIANTS: Dict[str, Variant] = {
             proof="test -e /host/proc/1/stat && test $(ls -d /proc/[0-9]* | wc -l) -lt 10",
             place="container",
             kernels=_ENDS,
-            left_out=_LOADS + _PATHS,
+            left_out=_LOADS + _PATHS + _TOOLS,
         ),
         Variant(
             "psi0",
@@ -137,7 +146,7 @@ VARIANTS: Dict[str, Variant] = {
             boot=("lockdown=confidentiality",),
             proof="grep -qF '[confidentiality]' /sys/kernel/security/lockdown",
             kernels=_ENDS,
-            left_out=_LOADS + _PATHS,
+            left_out=_LOADS + _PATHS + _TOOLS,
         ),
         Variant(
             "kptr-restrict",
@@ -145,7 +154,7 @@ VARIANTS: Dict[str, Variant] = {
             prepare="echo 2 > /proc/sys/kernel/kptr_restrict",
             proof="grep -qx 2 /proc/sys/kernel/kptr_restrict",
             kernels=("7.2",),
-            left_out=_LOADS + _PATHS,
+            left_out=_LOADS + _PATHS + _TOOLS,
         ),
         Variant(
             "hidepid2",
