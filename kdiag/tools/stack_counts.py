@@ -9,11 +9,12 @@ from kdiag.ebpf.assembler import R0, R1, R2, R3, R6, R10, Assembler
 from kdiag.ebpf.collector import Collector
 from kdiag.ebpf.maps import MapSpec
 from kdiag.host.base import Host
+from kdiag.tools.run import Run
 from kdiag.tools.stack_names import StackNames
-from kdiag.tools.tool import StackRow
+from kdiag.tools.tool import StackRow, Summary
 from kdiag.tools.user_stacks import UserNames
 
-__all__ = ["KEY_BYTES", "STACKS", "Key", "StackRows", "put_stack", "together"]
+__all__ = ["KEY_BYTES", "STACKS", "Key", "StackRows", "put_stack", "stack_summaries", "together"]
 
 #: A stack's addresses, innermost first, by the number that get_stackid gives (as deep as perf allows).
 STACKS = MapSpec("stacks", "stack_trace", 4, 127 * 8, 16384)
@@ -93,3 +94,33 @@ def together(rows: List[StackRow]) -> Tuple[StackRow, ...]:
         sums[key] = sums.get(key, 0) + row.weight
     made = [StackRow(key, frames, kernel, weight) for (key, frames, kernel), weight in sums.items()]
     return tuple(sorted(made, key=lambda row: (-row.weight, row.key, row.frames)))
+
+
+def stack_summaries(
+    run: Run, collector: Collector, map_name: str, *, per_unit: int = 1, interrupted: bool = False
+) -> Iterator[Summary]:
+    """Yield the stacks of each interval, with what a map of u64 by stack grew by, ``per_unit`` for one.
+
+    ``interrupted`` says that a clock took the stacks, and no event.
+    """
+    rows = StackRows(run.host, collector, map_name)
+    run.notes += [rows.kernel.why_not] if rows.kernel.why_not else []
+    begun_s = 0.0
+    past: Dict[Key, int] = {}
+    for last in run.ticks(rows.wait):
+        if last:
+            collector.stop()
+        # To find names may take long.
+        ended_s = run.duration_s
+        rows.remember()
+        now = {key: _sum(values) for key, values in rows.entries()}
+        found = [
+            rows.row(key, (amount - past.get(key, 0)) // per_unit, interrupted) for key, amount in now.items()
+        ]
+        stacks = together([row for row in found if row.weight])
+        yield Summary((), (), stacks, begun_s, ended_s - begun_s)
+        begun_s, past = ended_s, now
+
+
+def _sum(values: List[bytes]) -> int:
+    return sum(int(struct.unpack("=Q", value)[0]) for value in values)

@@ -1,7 +1,6 @@
 """offcpu by a program at ``sched_switch``: who leaves, with which stack, and who comes back."""
 
-import struct
-from typing import Dict, Iterator
+from typing import Iterator
 
 from kdiag.ebpf import pieces
 from kdiag.ebpf.assembler import R0, R1, R2, R6, R7, R8, R9, R10, Assembler, Code
@@ -10,8 +9,8 @@ from kdiag.ebpf.program import ProgramSpec
 from kdiag.tools.bpf_run import BpfPlan, Request, collecting
 from kdiag.tools.offcpu import STATES
 from kdiag.tools.run import Run
-from kdiag.tools.stack_counts import KEY_BYTES, STACKS, Key, StackRows, put_stack, together
-from kdiag.tools.tool import Item, Summary
+from kdiag.tools.stack_counts import KEY_BYTES, STACKS, put_stack, stack_summaries
+from kdiag.tools.tool import Item
 
 __all__ = ["run"]
 
@@ -32,24 +31,7 @@ _KEY, _VALUE, _TID, _LOSS = _KEPT + 8, _KEPT - 8, _KEPT - 12, _KEPT - 16
 def run(run: Run) -> Iterator[Item]:
     """Sum up until it ends."""
     with collecting(run, _plan) as collector:
-        rows = StackRows(run.host, collector, SLEPT.name)
-        run.notes += [rows.kernel.why_not] if rows.kernel.why_not else []
-        begun_s = 0.0
-        past: Dict[Key, int] = {}
-        for last in run.ticks(rows.wait):
-            if last:
-                collector.stop()
-            # To find names may take long.
-            ended_s = run.duration_s
-            rows.remember()
-            now = {
-                key: sum(int(struct.unpack("=Q", value)[0]) for value in values)
-                for key, values in rows.entries()
-            }
-            found = [rows.row(key, (ns - past.get(key, 0)) // 1000) for key, ns in now.items()]
-            stacks = together([row for row in found if row.weight])
-            yield Summary((), (), stacks, begun_s, ended_s - begun_s)
-            begun_s, past = ended_s, now
+        yield from stack_summaries(run, collector, SLEPT.name, per_unit=1000)
 
 
 def _plan(request: Request) -> BpfPlan:

@@ -1,7 +1,6 @@
 """profile by a program at a clock event of each CPU, which counts stacks in the kernel."""
 
-import struct
-from typing import Dict, Iterator, List
+from typing import Iterator
 
 from kdiag.ebpf import pieces
 from kdiag.ebpf.assembler import R0, R1, R2, R10, Assembler, Code
@@ -9,8 +8,8 @@ from kdiag.ebpf.maps import MapSpec
 from kdiag.ebpf.program import ProgramSpec
 from kdiag.tools.bpf_run import BpfPlan, Request, collecting
 from kdiag.tools.run import Run
-from kdiag.tools.stack_counts import KEY_BYTES, STACKS, Key, StackRows, put_stack, together
-from kdiag.tools.tool import Item, Summary
+from kdiag.tools.stack_counts import KEY_BYTES, STACKS, put_stack, stack_summaries
+from kdiag.tools.tool import Item
 
 __all__ = ["run"]
 
@@ -23,27 +22,10 @@ _KEY, _VALUE, _LOSS = -KEY_BYTES, -KEY_BYTES - 8, -KEY_BYTES - 16
 def run(run: Run) -> Iterator[Item]:
     """Sample until it ends."""
     with collecting(run, _plan) as collector:
-        rows = StackRows(run.host, collector, SAMPLES.name)
-        run.notes += [rows.kernel.why_not] if rows.kernel.why_not else []
-        begun_s = 0.0
-        past: Dict[Key, int] = {}
-        for last in run.ticks(rows.wait):
-            if last:
-                collector.stop()
-            # To find names may take long.
-            ended_s = run.duration_s
-            rows.remember()
-            now = {key: _sum(values) for key, values in rows.entries()}
-            found = [rows.row(key, count - past.get(key, 0), interrupted=True) for key, count in now.items()]
-            stacks = together([row for row in found if row.weight])
-            total = sum(row.weight for row in stacks)
-            told = (f"{total} samples, {run.options['hz']} a second of each CPU",)
-            yield Summary((), (), stacks, begun_s, ended_s - begun_s, told)
-            begun_s, past = ended_s, now
-
-
-def _sum(values: List[bytes]) -> int:
-    return sum(int(struct.unpack("=Q", value)[0]) for value in values)
+        for summary in stack_summaries(run, collector, SAMPLES.name, interrupted=True):
+            total = sum(row.weight for row in summary.stacks)
+            told = f"{total} samples, {run.options['hz']} a second of each CPU"
+            yield summary._replace(notes=(told,))
 
 
 def _plan(request: Request) -> BpfPlan:
