@@ -57,7 +57,8 @@ def test_where_a_thread_slept_is_named_with_how_long(backend: str) -> None:
             if any(place in frame for frame in kernel):
                 slept[place] = slept.get(place, 0) + row["weight"]
     assert document["lost"] == 0
-    assert slept["nanosleep"] >= 700_000
+    # 700 ms were asked for: a thread is off the CPU a little less than it sleeps.
+    assert slept["nanosleep"] >= 650_000
     assert slept["pipe_read"] >= 250_000
 
 
