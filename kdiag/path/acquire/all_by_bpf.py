@@ -18,7 +18,7 @@ from kdiag.path.request import CannotAcquire, Request
 from kdiag.tools.bpf_run import collecting
 from kdiag.tools.run import Run
 from kdiag.tools.syscount.by_bpf import plan
-from kdiag.tools.syscount.maps import sums_in
+from kdiag.tools.syscount.maps import doubt, sums_in
 from kdiag.tools.syscount.sums import Sum, syscall_name
 from kdiag.tools.tool import CannotUse
 
@@ -65,7 +65,7 @@ def _calls(run: Run, machine: str, outcome: Outcome) -> Iterator[SyscallCall]:
     except CannotUse as error:
         raise CannotAcquire(error.reason) from None
     outcome.plan += run.plan
-    outcome.notes += run.notes
+    outcome.notes += [*doubt(run.host), *run.notes]
     outcome.ended = run.ended
     outcome.lost = Lost(run.lost.entries)
     if not outcome.sums and not run.dry_run:

@@ -28,6 +28,7 @@ __all__ = [
     "VALUE_BYTES",
     "by_process",
     "calls_map",
+    "doubt",
     "maps_for",
     "summaries",
     "sums_in",
@@ -120,8 +121,27 @@ class _Places:
         return self._read[place]
 
 
+def doubt(host: Host) -> List[str]:
+    """Return what must be known of the sums on this kernel, nothing where they were found exact.
+
+    On Linux 7.2 one run missed 2 of 51 calls, without a loss that could be told; on 5.10 to 6.18 none did. It
+    may be that programs at system calls are preempted there.
+    """
+    try:
+        release = host.read("/proc/sys/kernel/osrelease").decode("ascii", "replace").strip()
+    except ReadError:
+        return []
+    major = release.partition(".")[0]
+    if not major.isdigit() or int(major) < 7:
+        return []
+    return [
+        "on Linux 7.2 a few calls were missing without being counted as lost; events of tracefs had them all"
+    ]
+
+
 def summaries(run: Run, collector: Collector) -> Iterator[Summary]:
     """Yield what each interval gave."""
+    run.notes += doubt(run.host)
     machine = machine_of(run.host) or ""
     past: Dict[Key, Sum] = {}
     begun_s = 0.0
