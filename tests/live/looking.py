@@ -12,7 +12,9 @@ import sys
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
-__all__ = ["KDIAG", "Look", "Slept", "look", "looking"]
+import pytest
+
+__all__ = ["KDIAG", "Look", "Slept", "look", "looking", "skip_unless_all_switches_are_recorded"]
 
 KDIAG = (sys.executable, "-m", "kdiag")
 #: System calls in which a Python of any version sleeps: nanosleep, clock_nanosleep, select, pselect6.
@@ -141,3 +143,11 @@ def _read(stdout: str, stderr: str, code: int, interval_s: float) -> Look:
     assert "Traceback" not in stderr, stderr
     assert stdout.startswith("{"), (code, stdout[:400], stderr)
     return Look(json.loads(stdout), code, stderr, interval_s)
+
+
+def skip_unless_all_switches_are_recorded(document: Dict[str, Any]) -> None:
+    """Judge no run of which kdiag itself says that this kernel did not record all switches."""
+    for note in document["notes"]:
+        if "does not record all switches" in note:
+            assert document["lost"] > 0
+            pytest.skip(note)

@@ -3,7 +3,7 @@
 from typing import Callable, Dict, Iterator, List, Tuple
 
 from kdiag.ftrace.event import Event
-from kdiag.tools.ftrace_run import TraceEvent, tracing
+from kdiag.tools.ftrace_run import TraceEvent, tell_missed, tracing
 from kdiag.tools.offcpu import STATES
 from kdiag.tools.run import Run
 from kdiag.tools.stack_names import StackNames
@@ -47,6 +47,7 @@ def run(run: Run) -> Iterator[Item]:
                 begun_s = run.duration_s
         if not run.dry_run:
             yield Summary((), (), sleeps.rows(names), begun_s, run.duration_s - begun_s)
+    tell_missed(run, sleeps.missed)
 
 
 class Sleeps:
@@ -55,6 +56,8 @@ class Sleeps:
     def __init__(self, watches: Callable[[int], bool], wanted: int) -> None:
         self._watches = watches
         self._wanted = wanted
+        #: How often a thread left a CPU that it was not seen to get.
+        self.missed = 0
         self._away: Dict[int, Tuple[int, str, Tuple[int, ...]]] = {}
         self._slept: Dict[Tuple[str, Tuple[int, ...]], int] = {}
 
@@ -65,6 +68,8 @@ class Sleeps:
         fields = event.fields
         if self._watches(fields["prev_pid"]):
             state = fields["prev_state"]
+            if self._away.pop(fields["prev_pid"], None) is not None:
+                self.missed += 1
             # One that ends does not come back, but another may get its id.
             if state & _SLEEPS & self._wanted if self._wanted != -1 else not state & _ENDED:
                 self._away[fields["prev_pid"]] = event.ts_ns, who, event.stack or ()

@@ -1,10 +1,10 @@
 """runqlat by the events of wake-ups and switches, paired in kdiag."""
 
-from typing import Callable, Dict, Iterator
+from typing import Callable, Dict, Iterator, Set
 
 from kdiag.ftrace.event import Event
 from kdiag.tools.durations import NONE, Durations
-from kdiag.tools.ftrace_run import TraceEvent, tracing
+from kdiag.tools.ftrace_run import TraceEvent, tell_missed, tracing
 from kdiag.tools.run import Run
 from kdiag.tools.runqlat import UNIT_NS
 from kdiag.tools.runqlat.summary import summary_of
@@ -45,6 +45,7 @@ def run(run: Run) -> Iterator[Item]:
                 begun_s = run.duration_s
         if not run.dry_run:
             yield summary_of(waits.take(), comm_of, run.options, begun_s, run.duration_s)
+    tell_missed(run, waits.missed)
 
 
 class Waits:
@@ -53,6 +54,10 @@ class Waits:
     def __init__(self, watches: Callable[[int], bool], key_of: Callable[[int], int]) -> None:
         self._watches = watches
         self._key_of = key_of
+        #: How often a thread left a CPU that it was not seen to get.
+        self.missed = 0
+        #: Threads that were seen to leave, and not to come back. (A wake-up may be of one that still runs.)
+        self._off: Set[int] = set()
         #: Since when a thread could run, in ns.
         self._since: Dict[int, int] = {}
         self._found: Dict[int, Durations] = {}
@@ -63,6 +68,9 @@ class Waits:
         if event.name in _WAKEUPS:
             self._could_run(fields["pid"], event.ts_ns)
         elif event.name == _SWITCH:
+            if self._watches(fields["prev_pid"]):
+                self._left(fields["prev_pid"])
+            self._off.discard(fields["next_pid"])
             if not fields["prev_state"] & _SLEEPS:
                 self._could_run(fields["prev_pid"], event.ts_ns)
             since_ns = self._since.pop(fields["next_pid"], None)
@@ -74,11 +82,18 @@ class Waits:
     def forget(self) -> None:
         """Events are missing: what they would have ended is not known."""
         self._since.clear()
+        self._off.clear()
 
     def take(self) -> Dict[int, Durations]:
         """Return what was found since the last time."""
         found, self._found = self._found, {}
         return found
+
+    def _left(self, tid: int) -> None:
+        if tid in self._off:
+            self.missed += 1
+            self._since.pop(tid, None)
+        self._off.add(tid)
 
     def _could_run(self, tid: int, ts_ns: int) -> None:
         if self._watches(tid):

@@ -6,6 +6,7 @@ from typing import Any, Dict, List
 
 import pytest
 
+from tests.live.looking import skip_unless_all_switches_are_recorded
 from tests.live.traced import kdiag, python
 
 pytestmark = pytest.mark.needs("root", "run delay", "kernel's PIDs")
@@ -39,6 +40,7 @@ def _ran(backend: str) -> "tuple[Dict[int, Dict[str, Any]], Dict[int, int], Dict
 @pytest.mark.parametrize("backend", ["bcc", "bpf", "ftrace"])
 def test_waits_are_as_long_as_the_kernel_says(backend: str) -> None:
     rows, delays, document = _ran(backend)
+    skip_unless_all_switches_are_recorded(document)
     assert (len(delays), document["lost"], document["lost_map_entries"]) == (2, 0, 0)
     for pid, delay_ns in delays.items():
         # What came after the load had read its own figure, and before it was watched, is in one of the two.

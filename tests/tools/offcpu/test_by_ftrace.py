@@ -75,3 +75,12 @@ def test_sleeps_that_a_loss_has_cut_are_not_counted() -> None:
     sleeps.forget()
     sleeps.feed(switch(900, 0, 0, 1), "idle")
     assert [row.key for row in sleeps.rows(NAMES)] == []
+
+
+def test_a_thread_that_leaves_and_was_not_seen_to_come_back_is_counted_and_makes_no_time() -> None:
+    sleeps = Sleeps(lambda tid: True, STATES["sleeping"])
+    # Between the two, it got the CPU from the idle task, and this kernel did not record that.
+    for event in (switch(10, 1, S, 0), switch(40, 1, S, 0), switch(90, 0, 0, 1)):
+        sleeps.feed(event, f"t{event.pid}")
+    assert sleeps.missed == 1
+    assert [row.weight for row in sleeps.rows(NAMES)] == [50]

@@ -57,3 +57,19 @@ def test_threads_are_summed_up_by_process_and_what_was_taken_is_gone() -> None:
     taken = found.take()[7]
     assert (taken.number, taken.total_ns, taken.max_ns) == (2, 12_000, 9000)
     assert found.take() == {}
+
+
+def test_a_thread_that_leaves_and_was_not_seen_to_come_is_counted_and_makes_no_wait() -> None:
+    found = Waits(lambda tid: tid == 1, int)
+    for event in (
+        switch(10, 1, SLEEPING, 0),
+        woken(20, 1),
+        switch(40, 1, SLEEPING, 0),
+        woken(50, 1),
+        switch(55, 0, 0, 1),
+        woken(56, 1),  # it runs already
+        switch(60, 1, SLEEPING, 0),
+    ):
+        found.feed(event)
+    assert found.missed == 1
+    assert {tid: (each.number, each.total_ns) for tid, each in found.take().items()} == {1: (1, 5000)}
